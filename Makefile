@@ -1,0 +1,34 @@
+# Everything runs from the project-local .venv; uv itself lives in .venv-uv.
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+UV := .venv-uv/bin/uv
+EXTRAS := --extra local
+PY := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help demo up down test unit integration bench lint types stubs clean
+
+help: ## Shows the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "Python 3.11 or later is missing: apt-get install python3"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+	  || { echo "Python's venv module is missing: apt-get install python3-venv"; exit 1; }
+	@command -v g++ >/dev/null || { echo "A C++ compiler is missing: apt-get install g++"; exit 1; }
+	@echo "Installing uv into .venv-uv"
+	@$(PYTHON) -m venv .venv-uv && .venv-uv/bin/python -m pip install -q uv==$(UV_VERSION)
+
+.venv: $(UV) ## Makes the environment, the stubs and the matcher
+	@$(PYTHON) -c 'import sysconfig, pathlib, sys; sys.exit(not pathlib.Path(sysconfig.get_paths()["include"], "Python.h").exists())' \
+	  || { echo "Python's headers are missing: apt-get install python3-dev"; exit 1; }
+	@$(UV) sync --frozen --quiet --python $(PYTHON) $(EXTRAS)
+.PHONY: .venv
+
+stubs: .venv ## Regenerates the gRPC stubs
+
+demo: .venv ## Starts the mesh, enrols people, authenticates them, stops
+	@$(PY) -m services.cli demo
+
+up: .venv ## Starts the mesh and leaves it running in the foreground
+	@$(PY) -m services.cli up
