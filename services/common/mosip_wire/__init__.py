@@ -1,0 +1,1 @@
+"""MOSIP's partner REST wire format: request cryptography, envelopes, error catalogue."""
