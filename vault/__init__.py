@@ -1,0 +1,1 @@
+"""What the Vault server holds: keys, rights and certificate authorities, as data."""

@@ -1,0 +1,44 @@
+"""An hvac client that talks to one server and to nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import hvac
+import requests
+from hvac import exceptions
+
+TIMEOUT_S = 30
+
+
+def connect(address: str, token: str = "") -> hvac.Client:
+    """Return a client. Proxies and tokens of the environment are ignored on purpose."""
+    session = requests.Session()
+    session.trust_env = False
+    client = hvac.Client(url=address, timeout=TIMEOUT_S, session=session)
+    client.token = token
+    return client
+
+
+def read(client: hvac.Client, path: str) -> dict[str, Any] | None:
+    """Return the data at a path, or None where there is nothing (or not yet a mount)."""
+    try:
+        answer = client.adapter.get(f"/v1/{path}")
+    except (exceptions.InvalidPath, exceptions.UnsupportedOperation):
+        return None
+    except exceptions.InvalidRequest as error:
+        if "no handler for route" in str(error) or "does not exist" in str(error):
+            return None
+        raise
+    document = _document(answer)
+    return dict(document["data"]) if document.get("data") else None
+
+
+def write(client: hvac.Client, path: str, **body: Any) -> dict[str, Any]:
+    """Send a body to a path and return the whole answer, empty where there is none."""
+    return _document(client.adapter.post(f"/v1/{path}", json=body))
+
+
+def _document(answer: Any) -> dict[str, Any]:
+    # hvac's adapter gives the parsed JSON, or the bare response where there is no body.
+    return answer if isinstance(answer, dict) else {}

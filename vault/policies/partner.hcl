@@ -1,0 +1,37 @@
+# partner: log in, keep the token alive, sign its own certificate, use its keys. Nothing else.
+
+path "auth/token/renew-self" {
+  capabilities = ["update"]
+}
+
+path "auth/token/lookup-self" {
+  capabilities = ["read"]
+}
+
+path "auth/token/revoke-self" {
+  capabilities = ["update"]
+}
+
+path "core/pki/sign/partner" {
+  capabilities = ["update"]
+}
+
+path "core/transit/keys/api-key" {
+  capabilities = ["read"]
+}
+
+path "core/transit/hmac/api-key" {
+  capabilities = ["update"]
+}
+
+path "core/transit/hmac/api-key/sha2-256" {
+  capabilities = ["update"]
+}
+
+path "core/pki-partner/sign/partner" {
+  capabilities = ["update"]
+}
+
+path "core/pki-partner/revoke" {
+  capabilities = ["update"]
+}
