@@ -1,0 +1,215 @@
+// The Python module `_native`: converts, releases the GIL, maps errors. No logic.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "idmesh/matcher/comparison.hpp"
+#include "idmesh/matcher/dispatch.hpp"
+#include "idmesh/matcher/error.hpp"
+#include "idmesh/matcher/fusion.hpp"
+#include "idmesh/matcher/gallery.hpp"
+
+namespace py = pybind11;
+namespace im = idmesh::matcher;
+
+namespace {
+
+std::span<const std::uint8_t> bytes_of(const py::bytes& bytes) {
+    const auto view = static_cast<std::string_view>(bytes);
+    return {reinterpret_cast<const std::uint8_t*>(view.data()), view.size()};
+}
+
+im::ReferenceId reference_id_of(const py::bytes& bytes) {
+    const auto view = bytes_of(bytes);
+    im::ReferenceId id{};
+    if (view.size() != id.size()) {
+        throw im::MatcherError("REFERENCE_ID_MALFORMED", "reference_id",
+                               "A reference id has 16 bytes.");
+    }
+    std::copy(view.begin(), view.end(), id.begin());
+    return id;
+}
+
+py::bytes to_bytes(const im::ReferenceId& id) {
+    return {reinterpret_cast<const char*>(id.data()), id.size()};
+}
+
+// A template as Python holds it. Never changed after it is made.
+struct Held {
+    im::Template value;
+};
+
+using Positioned = std::pair<std::uint8_t, const Held*>;
+
+std::vector<im::PositionedTemplate> positioned_of(const std::vector<Positioned>& given) {
+    std::vector<im::PositionedTemplate> made;
+    made.reserve(given.size());
+    for (const auto& [position, held] : given) {
+        made.push_back({position, &held->value});
+    }
+    return made;
+}
+
+using Rows = py::array_t<double, py::array::c_style>;
+
+Held finger_from_rows(const Rows& rows, const py::bytes& quality, double dpi, std::uint8_t position) {
+    const auto values = rows.unchecked<2>();
+    const auto qualities = bytes_of(quality);
+    std::vector<im::RawMinutia> minutiae;
+    for (py::ssize_t k = 0; k < values.shape(0); ++k) {
+        minutiae.push_back({values(k, 0), values(k, 1), static_cast<std::uint8_t>(values(k, 2)),
+                            qualities[static_cast<std::size_t>(k)]});
+    }
+    const py::gil_scoped_release released;
+    im::FingerTemplate made = im::finger_from_minutiae(minutiae, dpi, dpi);
+    made.position = position;
+    return {std::move(made)};
+}
+
+Held finger_from_iso(const py::bytes& record, std::size_t view) {
+    const auto bytes = bytes_of(record);
+    const py::gil_scoped_release released;
+    return {im::finger_from_iso(bytes, view)};
+}
+
+Held face_from_vector(const py::array_t<float, py::array::c_style>& vector) {
+    return {im::face_from_vector({vector.data(), static_cast<std::size_t>(vector.size())})};
+}
+
+using PositionList = std::vector<std::pair<int, float>>;
+using CandidateRow = std::tuple<py::bytes, float, PositionList>;
+
+std::vector<CandidateRow> to_rows(const std::vector<im::Candidate>& candidates) {
+    std::vector<CandidateRow> rows;
+    rows.reserve(candidates.size());
+    for (const im::Candidate& candidate : candidates) {
+        PositionList positions;
+        for (const im::PositionSimilarity& one : candidate.by_position) {
+            positions.emplace_back(one.position, one.similarity);
+        }
+        rows.emplace_back(to_bytes(candidate.reference_id), candidate.similarity,
+                          std::move(positions));
+    }
+    return rows;
+}
+
+std::vector<CandidateRow> identify(const im::Gallery& gallery, const std::vector<Positioned>& probes,
+                                   std::size_t max_candidates, float min_similarity,
+                                   const std::optional<std::vector<py::bytes>>& among,
+                                   std::size_t threads, std::optional<double> deadline_s) {
+    im::Search search;
+    search.max_candidates = max_candidates;
+    search.min_similarity = min_similarity;
+    search.threads = threads;
+    if (deadline_s) {
+        search.deadline = std::chrono::steady_clock::now() +
+                          std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+                              std::chrono::duration<double>(*deadline_s));
+    }
+    if (among) {
+        search.among.emplace();
+        std::transform(among->begin(), among->end(), std::back_inserter(*search.among),
+                       reference_id_of);
+    }
+    const auto positioned = positioned_of(probes);
+    std::vector<im::Candidate> found;
+    {
+        const py::gil_scoped_release released;
+        found = gallery.identify(positioned, search);
+    }
+    return to_rows(found);
+}
+
+void throw_in_python(std::exception_ptr pointer) {
+    try {
+        if (pointer) {
+            std::rethrow_exception(pointer);
+        }
+    } catch (const im::MatcherError& error) {
+        const py::object type = py::module_::import("matcher_ext.error").attr("MatcherError");
+        const py::object made = type(error.reason(), error.field(), error.what());
+        PyErr_SetObject(type.ptr(), made.ptr());
+    }
+}
+
+void bind_templates(py::module_& m) {
+    py::class_<Held>(m, "Template")
+        .def_property_readonly("modality",
+                               [](const Held& self) {
+                                   return static_cast<int>(im::modality_of(self.value));
+                               })
+        .def_property_readonly("minutiae",
+                               [](const Held& self) {
+                                   return std::get<im::FingerTemplate>(self.value).minutiae.size();
+                               })
+        .def_property_readonly("position",
+                               [](const Held& self) {
+                                   return int{std::get<im::FingerTemplate>(self.value).position};
+                               })
+        .def_property_readonly("quality", [](const Held& self) {
+            return int{std::get<im::FingerTemplate>(self.value).quality};
+        });
+    m.def("finger_from_iso", &finger_from_iso);
+    m.def("finger_from_rows", &finger_from_rows);
+    m.def("iris_from_bytes", [](const py::bytes& code, const py::bytes& mask) {
+        return Held{im::iris_from_bytes(bytes_of(code), bytes_of(mask))};
+    });
+    m.def("face_from_vector", &face_from_vector);
+    m.def("similarity", [](const Held& probe, const Held& reference, int iris_rotation) {
+        const py::gil_scoped_release released;
+        return im::similarity(probe.value, reference.value, iris_rotation);
+    });
+    m.def("fuse", [](int modality, const std::vector<float>& similarities) {
+        return im::fuse(static_cast<im::Modality>(modality), similarities);
+    });
+}
+
+void bind_gallery(py::module_& m) {
+    py::class_<im::Gallery>(m, "Gallery")
+        .def(py::init([](int modality, std::size_t dimension, int iris_rotation) {
+            return std::make_unique<im::Gallery>(static_cast<im::Modality>(modality), dimension,
+                                                 iris_rotation);
+        }))
+        .def("add",
+             [](im::Gallery& self, const py::bytes& reference_id,
+                const std::vector<Positioned>& templates) {
+                 const auto id = reference_id_of(reference_id);
+                 const auto positioned = positioned_of(templates);
+                 const py::gil_scoped_release released;
+                 self.add(id, positioned);
+             })
+        .def("remove",
+             [](im::Gallery& self, const py::bytes& reference_id) {
+                 const auto id = reference_id_of(reference_id);
+                 const py::gil_scoped_release released;
+                 return self.remove(id);
+             })
+        .def("contains",
+             [](const im::Gallery& self, const py::bytes& reference_id) {
+                 return self.contains(reference_id_of(reference_id));
+             })
+        .def_property_readonly("templates", &im::Gallery::templates)
+        .def_property_readonly("references", &im::Gallery::references)
+        .def("identify", &identify)
+        .def("verify", [](const im::Gallery& self, const py::bytes& reference_id,
+                          std::uint8_t position, const Held& probe) {
+            const auto id = reference_id_of(reference_id);
+            const py::gil_scoped_release released;
+            return self.verify(id, {position, &probe.value});
+        });
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
+    if (const char* refused = im::refused_set()) {
+        throw py::import_error(std::string("IDMESH_MATCHER_SET names no usable set: ") + refused);
+    }
+    py::register_exception_translator(&throw_in_python);
+    m.attr("KERNEL_SET") = im::kernels().name;
+    bind_templates(m);
+    bind_gallery(m);
+}

@@ -1,0 +1,71 @@
+// The plain kernels: what every other set must equal.
+#include "idmesh/matcher/finger_template.hpp"
+#include "idmesh/matcher/iris_template.hpp"
+#include "idmesh/matcher/kernels.hpp"
+
+namespace idmesh::matcher::serial {
+
+namespace {
+// A minutia with almost no neighbour has a descriptor that is like any other such.
+constexpr std::uint32_t kFewestBits = 8;
+}  // namespace
+
+void compare_descriptors(const Descriptor* probe, std::size_t probe_count,
+                         const Descriptor* reference, std::size_t reference_count,
+                         std::uint8_t* out) noexcept {
+    for (std::size_t i = 0; i < probe_count; ++i) {
+        std::uint32_t probe_bits = 0;
+        for (std::size_t w = 0; w < kDescriptorWords; ++w) {
+            probe_bits += static_cast<std::uint32_t>(__builtin_popcountll(probe[i].bits[w]));
+        }
+        for (std::size_t j = 0; j < reference_count; ++j) {
+            std::uint32_t both = 0;
+            std::uint32_t reference_bits = 0;
+            for (std::size_t w = 0; w < kDescriptorWords; ++w) {
+                const std::uint64_t bits = reference[j].bits[w];
+                both += static_cast<std::uint32_t>(__builtin_popcountll(probe[i].bits[w] & bits));
+                reference_bits += static_cast<std::uint32_t>(__builtin_popcountll(bits));
+            }
+            const bool enough = probe_bits >= kFewestBits && reference_bits >= kFewestBits;
+            out[i * reference_count + j] = static_cast<std::uint8_t>(
+                enough ? 2 * 255 * both / (probe_bits + reference_bits) : 0);
+        }
+    }
+}
+
+void compare_iris(const IrisTemplate* probe, const IrisTemplate* references, std::size_t count,
+                  MaskedHamming* out) noexcept {
+    for (std::size_t k = 0; k < count; ++k) {
+        std::uint32_t compared = 0;
+        std::uint32_t mismatched = 0;
+        for (std::size_t w = 0; w < kIrisWords; ++w) {
+            const std::uint64_t mask = probe->mask[w] & references[k].mask[w];
+            const std::uint64_t differ = (probe->code[w] ^ references[k].code[w]) & mask;
+            compared += static_cast<std::uint32_t>(__builtin_popcountll(mask));
+            mismatched += static_cast<std::uint32_t>(__builtin_popcountll(differ));
+        }
+        out[k].compared = compared;
+        out[k].mismatched = mismatched;
+    }
+}
+
+void compare_face(const float* probe, const float* references, std::size_t padded_dimension,
+                  std::size_t count, float* out) noexcept {
+    constexpr std::size_t kLanes = 16;
+    for (std::size_t k = 0; k < count; ++k) {
+        const float* reference = references + k * padded_dimension;
+        float lanes[kLanes] = {};
+        for (std::size_t d = 0; d < padded_dimension; d += kLanes) {
+            for (std::size_t lane = 0; lane < kLanes; ++lane) {
+                lanes[lane] += probe[d + lane] * reference[d + lane];
+            }
+        }
+        float sum = 0.0F;
+        for (std::size_t lane = 0; lane < kLanes; ++lane) {
+            sum += lanes[lane];
+        }
+        out[k] = sum;
+    }
+}
+
+}  // namespace idmesh::matcher::serial
