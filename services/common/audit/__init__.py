@@ -1,0 +1,90 @@
+"""Audit records, written to the acting service's feed in the transaction of the act.
+
+An act whose record cannot be written does not happen. The audit service follows all feeds and
+appends the records to its log.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+
+from google.protobuf import timestamp_pb2
+from idmesh.audit.v1 import audit_events_pb2
+
+from services.common import feed, rpc, telemetry
+from services.common.postgres import Connection
+
+__all__ = ["Actor", "Outcome", "record"]
+
+_ACTION = re.compile(r"^[A-Z][A-Z0-9_]{2,63}$")
+
+
+class Outcome(Enum):
+    """How the act ended."""
+
+    SUCCEEDED = audit_events_pb2.OUTCOME_SUCCEEDED
+    REFUSED = audit_events_pb2.OUTCOME_REFUSED
+    FAILED = audit_events_pb2.OUTCOME_FAILED
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asked for the act: kind is service, operator, partner, machine or individual."""
+
+    kind: str
+    id: str
+
+
+async def record(  # noqa: PLR0917 - the order in which one says it
+    connection: Connection,
+    action: str,
+    subject_kind: str,
+    subject_key: bytes,
+    outcome: Outcome,
+    actor: Actor | None = None,
+    details: Mapping[str, str] | None = None,
+) -> None:
+    """Write one record in the caller's transaction.
+
+    Args:
+        connection: of the transaction of the act.
+        action: UPPER_SNAKE, such as UIN_ISSUED.
+        subject_kind: registration, identity, partner, case, ...
+        subject_key: a random id or a keyed hash; never a UIN or VID.
+        outcome: how the act ended.
+        actor: None for the operator or service that the current call is from; outside a call
+            the service itself.
+        details: reason codes and counts; no personal data.
+    """
+    assert _ACTION.match(action), f"an action is UPPER_SNAKE: {action}"
+    who = actor or _present_actor(connection.service)
+    acted_at = timestamp_pb2.Timestamp()
+    acted_at.FromDatetime(datetime.now(UTC))
+    await feed.publish(
+        connection,
+        audit_events_pb2.AuditRecorded(
+            audit_id=uuid.uuid4().bytes,
+            acted_at=acted_at,
+            service=connection.service,
+            action=action,
+            outcome=outcome.value,
+            actor=audit_events_pb2.Actor(kind=who.kind, id=who.id),
+            subject=audit_events_pb2.Subject(kind=subject_kind, key=subject_key),
+            correlation_id=telemetry.correlation_id(),
+            details=dict(details or {}),
+        ),
+    )
+
+
+def _present_actor(service: str) -> Actor:
+    call = rpc.call_or_none()
+    if call is None:
+        return Actor("service", service)
+    if call.operator:
+        return Actor("operator", call.operator)
+    return Actor("service", call.caller)
