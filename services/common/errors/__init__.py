@@ -3,7 +3,6 @@
 Pure on purpose: domain, ports and use cases raise these without importing gRPC. The
 interceptors in common.rpc carry them over the wire and back.
 """
-# ruff: noqa: N818 - they are named as gRPC names the codes they carry.
 
 from __future__ import annotations
 
