@@ -1,0 +1,1 @@
+"""Vault, as the access service uses it."""

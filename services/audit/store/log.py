@@ -1,0 +1,69 @@
+"""The log: appended to in order, read newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from services.audit.domain.record import LogRecord, RecordedAct, SearchFilter, leaf_hash
+from services.common.postgres import Connection, Database, load_queries
+
+QUERIES = load_queries(__package__, "queries.sql")
+
+
+class Log:
+    """Appends inside the follower's transaction and reads outside any."""
+
+    def __init__(self, database: Database, read: Callable[[bytes], RecordedAct]) -> None:
+        self._database = database
+        self._read = read
+
+    async def append(self, connection: Connection, acts: Sequence[RecordedAct]) -> int:
+        """Append acts in their order and return how many were new.
+
+        An act whose id is in the log already is left out, so that a feed that is
+        followed again from its beginning adds nothing twice.
+        """
+        if not acts:
+            return 0
+        size = await connection.fetchval(QUERIES["lock_size"])
+        rows = await connection.fetch(QUERIES["known_ids"], [act.audit_id for act in acts])
+        known = {row["audit_id"] for row in rows}
+        fresh = list({act.audit_id: act for act in acts if act.audit_id not in known}.values())
+        if not fresh:
+            return 0
+        await connection.execute(
+            QUERIES["add_records"],
+            list(range(size, size + len(fresh))),
+            [act.audit_id for act in fresh],
+            [act.acted_at for act in fresh],
+            [act.service for act in fresh],
+            [act.action for act in fresh],
+            [act.outcome.value for act in fresh],
+            [act.actor_kind for act in fresh],
+            [act.actor_id for act in fresh],
+            [act.subject_kind for act in fresh],
+            [act.subject_key for act in fresh],
+            [act.correlation_id for act in fresh],
+            [act.canonical for act in fresh],
+            [leaf_hash(act.canonical) for act in fresh],
+        )
+        await connection.execute(QUERIES["set_size"], size + len(fresh))
+        return len(fresh)
+
+    async def search(
+        self, wanted: SearchFilter, *, below_index: int | None, limit: int
+    ) -> list[LogRecord]:
+        """Return at most `limit` records, newest first, with an index below `below_index`."""
+        rows = await self._database.fetch(
+            QUERIES["search"],
+            below_index,
+            wanted.service,
+            wanted.action,
+            wanted.actor_id,
+            wanted.acted_from,
+            wanted.acted_before,
+            limit,
+        )
+        return [
+            LogRecord(row["index"], row["leaf_hash"], self._read(row["canonical"])) for row in rows
+        ]

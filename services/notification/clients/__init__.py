@@ -1,0 +1,1 @@
+"""The outside world that takes messages."""

@@ -1,0 +1,100 @@
+"""Sending what is queued, for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from datetime import timedelta
+
+from services.common import telemetry
+from services.common.clock import Clock
+from services.common.errors import PlatformError
+from services.notification.domain.message import (
+    DeliveryDelayed,
+    DeliveryRefused,
+    Queued,
+    State,
+    Text,
+    retry_at,
+)
+from services.notification.ports import Messages, Sealer, Senders
+from services.notification.usecases.accept_message import MESSAGE_KEY
+
+IDLE_S = 0.5
+OUTAGE_S = 2.0
+LEASE_S = 60.0
+log = telemetry.get_logger(__name__)
+
+
+class DeliverMessages:
+    """Delivers at least once: a sender that dies after handing over sends again."""
+
+    def __init__(
+        self,
+        messages: Messages,
+        sealer: Sealer,
+        senders: Senders,
+        clock: Clock,
+        *,
+        give_up_after_s: float,
+    ) -> None:
+        self._messages = messages
+        self._sealer = sealer
+        self._senders = senders
+        self._clock = clock
+        self._give_up_after = timedelta(seconds=give_up_after_s)
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look at the queue now: a message was just accepted."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Deliver for ever."""
+        while True:
+            try:
+                if await self.deliver_one():
+                    continue
+                pause_s = IDLE_S
+            except PlatformError as error:
+                log.warning("delivery_paused", reason=error.reason)
+                pause_s = OUTAGE_S
+            self._wake.clear()
+            try:
+                await asyncio.wait_for(self._wake.wait(), pause_s)
+            except TimeoutError:
+                continue
+
+    async def deliver_one(self) -> bool:
+        """Try the message that is due longest; return False when none is due."""
+        now = self._clock.now()
+        message = await self._messages.claim(now, now + timedelta(seconds=LEASE_S))
+        if message is None:
+            return False
+        if message.expires_at is not None and message.expires_at <= now:
+            await self._messages.finish(message.message_id, State.EXPIRED, "EXPIRED")
+            return True
+        await self._attempt(message)
+        return True
+
+    async def _attempt(self, message: Queued) -> None:
+        [plain] = await self._sealer.decrypt(MESSAGE_KEY, [message.sealed])
+        try:
+            await self._senders[message.channel].send(message.message_id, Text(**json.loads(plain)))
+        except DeliveryRefused as refusal:
+            log.warning("message_refused", message_id=str(message.message_id), cause=str(refusal))
+            await self._messages.finish(message.message_id, State.FAILED, "RECIPIENT_REFUSED")
+        except DeliveryDelayed as delay:
+            await self._delay(message, str(delay))
+        else:
+            await self._messages.finish(message.message_id, State.SENT, "")
+
+    async def _delay(self, message: Queued, cause: str) -> None:
+        now = self._clock.now()
+        log.warning("message_delayed", message_id=str(message.message_id), cause=cause)
+        if now - message.accepted_at > self._give_up_after:
+            await self._messages.finish(message.message_id, State.FAILED, "GAVE_UP")
+            return
+        next_attempt_at = retry_at(now, message.attempts, random.random())  # noqa: S311
+        await self._messages.postpone(message.message_id, next_attempt_at)
