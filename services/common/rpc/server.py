@@ -72,6 +72,7 @@ class Server:
         self._services: list[str] = []
         self._health = health.aio.HealthServicer()
         self._server: grpc.aio.Server | None = None
+        self._not_serving: set[str] = set()
         self._drained = False
 
     def add(
@@ -125,7 +126,7 @@ class Server:
         except RuntimeError:
             raise ConfigError(f"{self.name}: cannot listen on {self._listen}") from None
         for service in self._services:
-            if service not in self._health._server_status:
+            if service not in self._not_serving:
                 await self.set_serving(service, True)
         await server.start()
         self._server = server
@@ -134,11 +135,9 @@ class Server:
     async def set_serving(self, service: str, serving: bool) -> None:
         """Set what the health service says of one service, by its full proto name."""
         status = health_pb2.HealthCheckResponse
+        if not serving:
+            self._not_serving.add(service)
         await self._health.set(service, status.SERVING if serving else status.NOT_SERVING)
-
-    async def announce_drain(self) -> None:
-        """Say NOT_SERVING, so that clients which watch go elsewhere, and serve on."""
-        await self._health.enter_graceful_shutdown()
 
     async def drain(self, grace_s: float = 20.0) -> None:
         """Stop without losing a call: whoever is being served has grace_s to be answered.
@@ -149,7 +148,8 @@ class Server:
         if self._server is None or self._drained:
             return
         self._drained = True
-        await self.announce_drain()
+        # Clients that watch go elsewhere while this instance still serves.
+        await self._health.enter_graceful_shutdown()
         await asyncio.sleep(LAME_DUCK_S)
         self._interceptor.drain()
         await self._server.stop(grace_s)
