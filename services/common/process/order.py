@@ -11,14 +11,29 @@ def drain_order(peers: Mapping[str, set[str]]) -> list[list[str]]:
     Args:
         peers: each service of the process and the services that it calls, in it or elsewhere.
 
-    Services that call each other in a circle come together, after those that call them.
+    Services that call each other in a circle stop together.
     """
-    left = dict(peers)
+    reached = {name: _reached(name, peers) for name in peers}
+    left = list(peers)
     groups: list[list[str]] = []
     while left:
-        called = {peer for name, called in left.items() for peer in called if peer != name}
-        group = [name for name in left if name not in called] or list(left)
+        # Whoever still calls them is called by them too, hence in the same circle.
+        group = [
+            name
+            for name in left
+            if all(other in reached[name] for other in left if name in reached[other])
+        ]
         groups.append(group)
-        for name in group:
-            del left[name]
+        left = [name for name in left if name not in group]
     return groups
+
+
+def _reached(name: str, peers: Mapping[str, set[str]]) -> set[str]:
+    seen: set[str] = set()
+    pending = list(peers[name])
+    while pending:
+        present = pending.pop()
+        if present not in seen:
+            seen.add(present)
+            pending += peers.get(present, ())
+    return seen

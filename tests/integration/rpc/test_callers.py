@@ -1,0 +1,141 @@
+"""Who may call what, proven with real handshakes."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import grpc
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from services.common import rpc
+from services.common.config import TlsConfig
+from services.common.errors import PermissionDenied, Unauthenticated, Unavailable
+from tests.fakes.mesh_ca import MeshCa
+
+pytestmark = pytest.mark.integration
+
+
+async def test_a_listed_caller_is_served_and_known_by_name(start: Any, stub: Any, echo: Any) -> None:
+    running = await start()
+    answer = await (await stub(running.target)).Echo(echo.Request(text="hello"))
+    assert (answer.text, answer.caller) == ("hello", "alpha")
+    assert len(answer.correlation_id) == 32
+    assert 9.0 < answer.remaining_s <= 10.0
+
+
+@pytest.mark.parametrize(
+    ("caller", "method"),
+    [
+        ("gamma", "Echo"),
+        ("envoy", "Echo"),
+        ("alpha", "EchoAtEdge"),
+        ("alpha", "EchoForNobody"),
+        ("envoy", "EchoAgain"),
+    ],
+)
+async def test_a_caller_that_is_not_listed_is_refused(
+    start: Any, stub: Any, echo: Any, caller: str, method: str
+) -> None:
+    running = await start()
+    with pytest.raises(PermissionDenied) as refused:
+        await getattr(await stub(running.target, caller), method)(echo.Request(text="x"))
+    assert refused.value.reason == "CALLER_NOT_ALLOWED"
+    assert running.servicer.calls == 0
+
+
+@pytest.mark.parametrize("method", ["Count", "EchoAgain"])
+async def test_the_star_lets_any_service_in_but_not_the_edge(
+    start: Any, stub: Any, echo: Any, method: str
+) -> None:
+    running = await start()
+    call = getattr(await stub(running.target, "gamma"), method)(echo.Request(count=1))
+    assert [answer async for answer in call] if method == "Count" else await call
+    with pytest.raises(PermissionDenied):
+        call = getattr(await stub(running.target, "envoy"), method)(echo.Request(count=1))
+        assert [answer async for answer in call] if method == "Count" else await call
+
+
+async def test_the_edge_alone_can_name_an_operator(start: Any, stub: Any, echo: Any) -> None:
+    running = await start()
+    roles = base64.urlsafe_b64encode(json.dumps(["OFFICER", "ADMIN"]).encode()).decode()
+    claims = (("x-idmesh-operator", "op-7"), ("x-idmesh-roles", roles.rstrip("=")))
+    edge = await stub(running.target, "envoy")
+    answer = await edge.EchoAtEdge(echo.Request(), metadata=claims)
+    assert (answer.operator, list(answer.roles)) == ("op-7", ["ADMIN", "OFFICER"])
+    claims = (("x-idmesh-operator", "op-7"), ("x-idmesh-roles", "ADMIN"))
+    answer = await (await stub(running.target)).Echo(echo.Request(), metadata=claims)
+    assert (answer.operator, list(answer.roles)) == ("", [])
+
+
+def _self_signed(name: str) -> tuple[bytes, bytes]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    names = [
+        x509.UniformResourceIdentifier(f"spiffe://idmesh.local/{name}"),
+        x509.DNSName(f"{name}.idmesh"),
+    ]
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return private, certificate.public_bytes(serialization.Encoding.PEM)
+
+
+@pytest.mark.parametrize("with_certificate", [False, True])
+async def test_no_certificate_and_a_forged_one_do_not_get_in(
+    start: Any, echo: SimpleNamespace, ca: MeshCa, with_certificate: bool
+) -> None:
+    running = await start()
+    key, chain = _self_signed("alpha") if with_certificate else (None, None)
+    credentials = grpc.ssl_channel_credentials(ca.pem, key, chain)
+    options = [("grpc.ssl_target_name_override", "echo.idmesh"), ("grpc.enable_retries", 0)]
+    async with grpc.aio.secure_channel(running.target, credentials, options) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await echo.grpc.EchoServiceStub(channel).Echo(echo.Request(), timeout=3)
+    assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert running.servicer.calls == 0
+
+
+async def test_a_certificate_of_another_trust_domain_names_no_service(
+    start: Any, echo: SimpleNamespace, ca: MeshCa, tmp_path: Path
+) -> None:
+    running = await start()
+    elsewhere = tmp_path / "elsewhere"
+    await rpc.ensure_certificate(elsewhere, "alpha", ca.sign, trust_domain="other.example")
+    tls = TlsConfig(folder=str(elsewhere), trust_domain="other.example")
+    channels = rpc.Channels({"echo": running.target}, tls, "alpha")
+    with pytest.raises(Unauthenticated) as refused:
+        await echo.grpc.EchoServiceStub(channels.get("echo")).Echo(echo.Request())
+    assert refused.value.reason == "CALLER_UNIDENTIFIED"
+    await channels.close()
+
+
+async def test_a_client_does_not_talk_to_a_server_of_another_name(
+    start: Any, stub: Any, echo: Any
+) -> None:
+    impostor = await start("other")
+    with pytest.raises(Unavailable) as refused:
+        await (await stub(impostor.target)).Echo(echo.Request(), timeout=2)
+    assert refused.value.reason == "UPSTREAM_UNAVAILABLE"
+    assert impostor.servicer.calls == 0
