@@ -43,7 +43,9 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
         """Exchange a secret for a token."""
         token = await self._issue(request.client_id, request.client_secret)
         return pb.IssueTokenResponse(
-            access_token=token, token_type="Bearer", expires_in=self._token_ttl_s
+            access_token=token,
+            token_type="Bearer",  # noqa: S106
+            expires_in=self._token_ttl_s,
         )
 
     async def GetJwks(

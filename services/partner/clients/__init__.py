@@ -1,0 +1,1 @@
+"""Vault, as the partner service uses it."""

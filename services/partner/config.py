@@ -1,0 +1,22 @@
+"""Configuration of the partner service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.common.config import ServiceConfig
+from services.common.postgres import PostgresConfig
+from services.common.vault import VaultConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(ServiceConfig):
+    """How long what is made here is good for, unless the request says otherwise."""
+
+    postgres: PostgresConfig
+    vault: VaultConfig
+    policy_valid_days: int = 180
+    api_key_valid_days: int = 365
+    licence_valid_days: int = 365
+    # A certificate authority must be good for at least so long (MOSIP: twelve months).
+    authority_valid_days: int = 365
