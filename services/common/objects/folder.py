@@ -1,0 +1,142 @@
+"""Durable write-once files in a folder.
+
+obstore's local store is atomic but never calls fsync, so that a power loss can take back, or
+tear, what was acknowledged. Here the bytes are on disk before the name is, and the name, with
+each folder that was made for it, before the put returns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import AsyncIterable
+from pathlib import Path
+
+from services.common.errors import AlreadyExists, Unavailable
+from services.common.objects.stored import Stored, Tally, chunks_of
+
+CHUNK_BYTES = 1 << 20
+_MODE = 0o600
+
+
+class Folder:
+    """Puts and sweeps; reading is obstore's."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def put_once(
+        self, key: str, data: bytes | AsyncIterable[bytes], max_bytes: int | None
+    ) -> Stored:
+        """Write an object under a name that nothing has yet, or that has the same content."""
+        target = self._root / key
+        # Digits after "#" are what obstore's listing leaves out.
+        temporary = target.with_name(f"{target.name}#{secrets.randbits(63)}")
+        tally = Tally(max_bytes)
+        file = await asyncio.to_thread(_create, self._root, temporary)
+        try:
+            try:
+                async for chunk in chunks_of(data, CHUNK_BYTES):
+                    tally.add(chunk)
+                    await asyncio.to_thread(_write_all, file, chunk)
+                stored = tally.stored(key)
+                await asyncio.to_thread(_publish, file, temporary, target, stored)
+            finally:
+                os.close(file)
+        except OSError as error:
+            raise _away(error) from error
+        finally:
+            await asyncio.to_thread(temporary.unlink, missing_ok=True)
+        return stored
+
+    async def sweep(self, older_than_s: float) -> int:
+        """Remove what killed writers left; a write that is under way is younger."""
+        return await asyncio.to_thread(self._sweep, time.time() - older_than_s)
+
+    def _sweep(self, before: float) -> int:
+        swept = 0
+        for path in self._root.rglob("*#*"):
+            if path.is_file() and path.stat().st_mtime < before:
+                path.unlink(missing_ok=True)
+                swept += 1
+        return swept
+
+
+def _create(root: Path, temporary: Path) -> int:
+    """Make the file and the folders it needs; each new folder's name is on disk at the end."""
+    missing: list[Path] = []
+    folder = temporary.parent
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    try:
+        for each in reversed(missing):
+            each.mkdir(mode=0o700, exist_ok=True)
+            _sync_folder(each.parent)
+        # Another writer may have made them and not have synced them yet.
+        if not missing:
+            for each in _between(root, temporary.parent):
+                _sync_folder(each)
+        return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
+    except OSError as error:
+        raise _away(error) from error
+
+
+def _between(root: Path, folder: Path) -> list[Path]:
+    """Return the folders whose entries lead from root to folder."""
+    found: list[Path] = []
+    while folder != root:
+        folder = folder.parent
+        found.append(folder)
+    return found
+
+
+def _write_all(file: int, chunk: bytes) -> None:
+    view = memoryview(chunk)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+def _publish(file: int, temporary: Path, target: Path, stored: Stored) -> None:
+    """Give the complete file its name; bytes first, then the name."""
+    os.fsync(file)
+    try:
+        os.link(temporary, target)
+    except FileExistsError as error:
+        if _digest_synced(target) != stored.sha256:
+            raise AlreadyExists(
+                "OBJECT_EXISTS", "Other content has this name.", metadata={"key": stored.key}
+            ) from error
+    _sync_folder(target.parent)
+
+
+def _digest_synced(path: Path) -> bytes:
+    """Return the digest of a file whose bytes are on disk now.
+
+    Whoever made it may have been killed before its fsync.
+    """
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _away(error: OSError) -> Unavailable:
+    cause = errno.errorcode.get(error.errno or 0, "OSError")
+    return Unavailable(
+        "OBJECTS_UNAVAILABLE",
+        "The object store cannot answer now.",
+        metadata={"cause": cause},
+        retry_after_s=5,
+    )
