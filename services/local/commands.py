@@ -1,0 +1,202 @@
+"""What the verbs of `idmesh` do that concern this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import click
+
+from services.local import control, topology
+from services.local.children import python_command, python_environment, tail
+from services.local.folder import DataFolder, existing, open_folder
+from services.local.problems import Problem
+from services.local.status import as_lines
+
+DETACHED_WAIT_S = 300.0
+
+
+def up(
+    data_folder: Path,
+    port_base: int | None,
+    ports: str | None,
+    processes: Sequence[str],
+    *,
+    no_services: bool,
+    detach: bool,
+) -> None:
+    """Run the supervisor here, or start one and return when it is ready."""
+    chosen = _processes(processes, no_services=no_services)
+    if detach:
+        arguments = [] if port_base is None else ["--port-base", str(port_base)]
+        arguments += [] if ports is None else ["--ports", ports]
+        arguments += [part for name in processes for part in ("--only", name)]
+        arguments += ["--no-services"] if no_services else []
+        _detached(open_folder(data_folder), arguments)
+        return
+    from services.local.supervisor import Settings, up
+
+    settings = Settings(
+        data_folder=data_folder,
+        port_base=port_base,
+        ports=cast(Literal["fixed", "auto"] | None, ports),
+        processes=chosen,
+        say=_say(time.monotonic()),
+    )
+    try:
+        asyncio.run(up(settings))
+    except* Problem as group:
+        raise _first(group) from None
+
+
+def down(data_folder: Path, wait_s: float) -> None:
+    """Stop the supervisor and wait."""
+    folder = existing(data_folder)
+    began = time.monotonic()
+    control.ask(folder, "down")
+    if not control.wait_until_down(folder, wait_s):
+        raise Problem(f"It still stops after {wait_s:.0f} s.", "Look at: idmesh status")
+    click.echo(f"stopped after {time.monotonic() - began:.1f} s")
+
+
+def status(data_folder: Path, *, as_json: bool) -> None:
+    """Show what the supervisor says."""
+    report = control.ask(existing(data_folder), "status")
+    if as_json:
+        click.echo(json.dumps(report, indent=1))
+        return
+    click.echo(f"{report['state']}, up {_duration(report['uptime_s'])}, in {report['folder']}")
+    row = "{:<10} {:<11} {:>8} {:>10} {:>9} {:>9}  {}".format
+    click.echo(row("process", "state", "pid", "uptime", "restarts", "memory", "services"))
+    for child in report["processes"]:
+        click.echo(
+            row(
+                child["name"],
+                child["state"],
+                child["pid"] or "-",
+                _duration(child["uptime_s"]),
+                child["restarts"],
+                f"{child['rss_bytes'] / 2**20:.0f} MiB",
+                child["last_exit"] if child["state"] == "restarting" else _names(child),
+            ).rstrip()
+        )
+    for line in as_lines(report["urls"]):
+        click.echo(line)
+
+
+def migrate(
+    data_folder: Path, dsn: str | None, phase: str, names: Sequence[str], *, dry_run: bool
+) -> None:
+    """Run migrations against a given server or the data folder's running one."""
+    from services.local import migrations
+
+    ran = asyncio.run(
+        migrations.migrate(
+            dsn or _own_dsn(existing(data_folder)),
+            names,
+            phase=cast(Literal["pre", "post", "all"], phase),
+            dry_run=dry_run,
+        )
+    )
+    for line in ran:
+        click.echo(f"would run {line}" if dry_run else f"ran {line}")
+    if not ran:
+        click.echo("nothing to do")
+
+
+def bootstrap(address: str, token_file: Path, *, dry_run: bool) -> None:
+    """Compare a server with the layout and mend it."""
+    from vault.bootstrap import changes, layout
+    from vault.bootstrap.client import connect
+
+    client = connect(address, token_file.read_text().strip())
+    count = 0
+    for change in changes.changes(client, layout.load()):
+        count += 1
+        click.echo(f"would {change.what}" if dry_run else change.what)
+        if not dry_run:
+            change.apply()
+    if count == 0:
+        click.echo("nothing to do")
+
+
+def _processes(names: Sequence[str], *, no_services: bool) -> tuple[str, ...]:
+    if no_services:
+        return ()
+    if unknown := set(names) - set(topology.PROCESSES):
+        known = ", ".join(topology.PROCESSES)
+        raise Problem(f"No such process: {', '.join(sorted(unknown))}.", f"There are: {known}.")
+    return tuple(names) or tuple(topology.PROCESSES)
+
+
+def _detached(folder: DataFolder, arguments: Sequence[str]) -> None:
+    log = folder.logs / "supervisor.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            python_command("services.cli", "up", "--data-folder", str(folder.root), *arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, **python_environment()},
+            start_new_session=True,
+        )
+    shown = 0
+    last = time.monotonic() + DETACHED_WAIT_S
+    while time.monotonic() < last:
+        lines = log.read_text(errors="replace").splitlines()
+        for line in lines[shown:]:
+            click.echo(line)
+        shown = len(lines)
+        if process.poll() is not None:
+            raise SystemExit(process.returncode)
+        if _state(folder) == "ready":
+            return
+        time.sleep(0.1)
+    raise Problem(f"It is not ready after {DETACHED_WAIT_S:.0f} s.", f"See {log}: {tail(log, 1)}")
+
+
+def _state(folder: DataFolder) -> str:
+    try:
+        return str(control.ask(folder, "status")["state"])
+    except Problem:
+        return ""
+
+
+def _own_dsn(folder: DataFolder) -> str:
+    from services.local import binaries, database, isolation, ports, postgres
+
+    programs = binaries.find()
+    cluster = postgres.Cluster(
+        isolation.choose(folder, programs),
+        programs.postgres_major,
+        ports.remembered(folder)["postgres"],
+    )
+    return database.admin_dsn(database.administrator(folder, cluster))
+
+
+def _say(began: float) -> Any:
+    def say(line: str) -> None:
+        print(f"[{time.monotonic() - began:6.2f}] {line}", flush=True)
+
+    return say
+
+
+def _first(group: BaseExceptionGroup[Problem]) -> Problem:
+    for error in group.exceptions:
+        return _first(error) if isinstance(error, BaseExceptionGroup) else error
+    raise AssertionError("an exception group is never empty")
+
+
+def _duration(seconds: float) -> str:
+    return str(timedelta(seconds=int(seconds)))
+
+
+def _names(child: Mapping[str, Any]) -> str:
+    return ", ".join(child["services"])

@@ -1,0 +1,1 @@
+"""What the supervisor writes into PostgreSQL as its administrator."""
