@@ -1,0 +1,1 @@
+"""What an identity is, and its rules."""

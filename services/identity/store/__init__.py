@@ -1,0 +1,1 @@
+"""Identities in PostgreSQL."""
