@@ -1,0 +1,1 @@
+"""Masterdata's way to other services."""

@@ -1,0 +1,1 @@
+"""Centres, machines, packet keys and schemas; pure."""
