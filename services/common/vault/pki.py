@@ -67,6 +67,20 @@ class PkiCalls:
             not_after=datetime.fromtimestamp(int(data["expiration"]), UTC),
         )
 
+    async def key_csr(self, key: str, *, version: int) -> bytes:
+        """Return a request (PEM), naming nobody, that a version of a transit key has signed.
+
+        For certificates over keys that never leave: give it to sign_csr with a common name.
+        """
+        mount, name = split_key(key)
+        answer = await self.__session.call(
+            "POST",
+            f"{mount}/keys/{name}/csr",
+            {"version": version},
+            timeout_s=self.__limits.rsa_call_s,
+        )
+        return str(answer["data"]["csr"]).encode("ascii")
+
     async def ca_pem(self, mount: str) -> bytes:
         """Return the mount's chain, its own CA first."""
         answer = await self.__session.call("GET", f"{mount}/cert/ca_chain")
