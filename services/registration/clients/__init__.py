@@ -1,0 +1,1 @@
+"""Registration's way to other services and to the object store."""

@@ -1,0 +1,1 @@
+"""Machines, their tokens, packets and what may happen to them; pure."""

@@ -1,0 +1,39 @@
+"""Follows processing, so that a machine can be told where its registrations stand."""
+
+from __future__ import annotations
+
+from idmesh.processing.v1 import processing_events_pb2
+
+from services.common import feed, telemetry
+from services.common.postgres import Connection, Database
+from services.registration import convert
+from services.registration.domain.progress import external_status
+from services.registration.store import PostgresStore
+
+_LOG = telemetry.get_logger(__name__)
+
+
+def processing_follower(source: feed.FeedSource, database: Database) -> feed.Follower:
+    """Return the follower that keeps packets' statuses; position and effect in one commit."""
+    return feed.Follower(
+        source,
+        database,
+        name="processing",
+        handler=apply,
+        event_types=[processing_events_pb2.RegistrationAdvanced],
+    )
+
+
+async def apply(connection: Connection, event: feed.Event) -> None:
+    """Write where the registration stands."""
+    advanced = event.message
+    assert isinstance(advanced, processing_events_pb2.RegistrationAdvanced)
+    state = convert.state_from_proto(advanced.state)
+    known = await PostgresStore(connection).set_status(
+        advanced.packet_id,
+        external_status(state, advanced.reason),
+        advanced.mosip_code or advanced.reason,
+        convert.instant_from_proto(advanced.changed_at),
+    )
+    if not known:
+        _LOG.warning("status_of_unknown_packet", packet_id=advanced.packet_id)
