@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.common.config import ServiceConfig
-from services.common.postgres import PostgresConfig
-from services.common.vault import VaultConfig
+from services.common.config import PostgresConfig, ServiceConfig, VaultConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,27 +37,27 @@ class Connection:
     async def fetch(self, query: str, *args: object) -> list[Record]:
         """Return all rows."""
         with self._call(query):
-            return await self._inner.fetch(query, *args)
+            return await self._inner.fetch(str(query), *args)
 
     async def fetchrow(self, query: str, *args: object) -> Record | None:
         """Return the first row, or None."""
         with self._call(query):
-            return await self._inner.fetchrow(query, *args)
+            return await self._inner.fetchrow(str(query), *args)
 
     async def fetchval(self, query: str, *args: object) -> Any:
         """Return the first column of the first row, or None."""
         with self._call(query):
-            return await self._inner.fetchval(query, *args)
+            return await self._inner.fetchval(str(query), *args)
 
     async def execute(self, query: str, *args: object) -> str:
         """Run a statement and return its command tag, such as "UPDATE 1"."""
         with self._call(query):
-            return await self._inner.execute(query, *args)
+            return await self._inner.execute(str(query), *args)
 
     async def executemany(self, query: str, args: Iterable[Sequence[object]]) -> None:
         """Run a statement once for each sequence of arguments, all or none."""
         with self._call(query):
-            await self._inner.executemany(query, args)
+            await self._inner.executemany(str(query), args)
 
     async def copy_records_to_table(
         self, table: str, *, records: Iterable[Sequence[object]], columns: Sequence[str]
@@ -71,7 +71,7 @@ class Connection:
     async def cursor(self, query: str, *args: object, prefetch: int = 200) -> AsyncIterator[Record]:
         """Yield rows as they are fetched; for results that do not fit in memory."""
         with translated():
-            async for row in self._inner.cursor(query, *args, prefetch=prefetch):
+            async for row in self._inner.cursor(str(query), *args, prefetch=prefetch):
                 yield row
 
     @asynccontextmanager

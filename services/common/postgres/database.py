@@ -126,22 +126,22 @@ class Database:
     async def fetch(self, query: str, *args: object) -> list[Record]:
         """Run one statement by itself and return all rows."""
         async with self._single(query) as inner:
-            return await inner.fetch(query, *args)
+            return await inner.fetch(str(query), *args)
 
     async def fetchrow(self, query: str, *args: object) -> Record | None:
         """Run one statement by itself and return its first row, or None."""
         async with self._single(query) as inner:
-            return await inner.fetchrow(query, *args)
+            return await inner.fetchrow(str(query), *args)
 
     async def fetchval(self, query: str, *args: object) -> Any:
         """Run one statement by itself and return the first column of its first row, or None."""
         async with self._single(query) as inner:
-            return await inner.fetchval(query, *args)
+            return await inner.fetchval(str(query), *args)
 
     async def execute(self, query: str, *args: object) -> str:
         """Run one statement by itself and return its command tag."""
         async with self._single(query) as inner:
-            return await inner.execute(query, *args)
+            return await inner.execute(str(query), *args)
 
     @asynccontextmanager
     async def listening(

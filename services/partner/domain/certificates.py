@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
+from services.common.certificate_path import CertificateUntrustedError, find_path
 from services.common.errors import InvalidArgument
 
 LEAST_RSA_BITS = 2048
-LONGEST_CHAIN = 5
 WEAK_HASHES = (hashes.MD5, hashes.SHA1)
 
 
@@ -41,7 +41,11 @@ def is_self_signed(certificate: x509.Certificate) -> bool:
     """Tell whether a certificate is its own issuer, by name and signature."""
     if certificate.subject != certificate.issuer:
         return False
-    return _issued(certificate, certificate)
+    try:
+        certificate.verify_directly_issued_by(certificate)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def check_authority(
@@ -92,15 +96,11 @@ def chains_to(
     certificate: x509.Certificate, trusted: Sequence[x509.Certificate], now: datetime
 ) -> bool:
     """Tell whether trusted authorities lead from a certificate to a self-signed root."""
-    current = certificate
-    for _ in range(LONGEST_CHAIN):
-        issuer = next((ca for ca in trusted if _issued(current, ca) and _in_time(ca, now)), None)
-        if issuer is None or not _is_authority(issuer):
-            return False
-        if is_self_signed(issuer):
-            return True
-        current = issuer
-    return False
+    try:
+        find_path(certificate, trusted=trusted, at=now)
+    except CertificateUntrustedError:
+        return False
+    return True
 
 
 def _check_form(certificate: x509.Certificate, now: datetime) -> None:
@@ -126,14 +126,6 @@ def _is_authority(certificate: x509.Certificate) -> bool:
 
 def _in_time(certificate: x509.Certificate, now: datetime) -> bool:
     return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
-
-
-def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
 
 
 def _refused(reason: str, message: str, mosip_code: str = "") -> InvalidArgument:

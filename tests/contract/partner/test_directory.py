@@ -1,0 +1,175 @@
+"""The partner service's use cases over the fake directory and over PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+import pytest
+
+from services.common.clock import SystemClock
+from services.common.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from services.common.postgres import Database
+from services.partner import convert
+from services.partner.domain.partner import PartnerType, Status, TrustDomain
+from services.partner.ports import Directory
+from services.partner.store.directory import StoredDirectory
+from services.partner.usecases.partners import Partners
+from services.partner.usecases.permissions import Lifetimes, Permissions
+from tests.fakes.certificates import Issued, issue
+from tests.fakes.partner import FakeDirectory, FakeKeyHashes
+
+DOCUMENT = json.dumps(
+    {"authTokenType": "random", "allowedAuthTypes": [], "allowedKycAttributes": []}
+)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def fake_directory() -> FakeDirectory:
+    return FakeDirectory()
+
+
+@pytest.fixture
+async def postgres_directory(
+    make_database: Callable[[str], Awaitable[Database]],
+) -> StoredDirectory:
+    return StoredDirectory(await make_database("partner"), convert.event_of)
+
+
+@pytest.fixture(params=["fake", pytest.param("postgres", marks=pytest.mark.postgres)])
+def directory(request: pytest.FixtureRequest) -> Directory:
+    return cast(Directory, request.getfixturevalue(f"{request.param}_directory"))
+
+
+@pytest.fixture
+def partners(directory: Directory) -> Partners:
+    return Partners(directory, SystemClock(), authority_valid=365 * DAY)
+
+
+@pytest.fixture
+def permissions(directory: Directory) -> Permissions:
+    lifetimes = Lifetimes(policy=180 * DAY, api_key=365 * DAY, licence=365 * DAY)
+    return Permissions(directory, FakeKeyHashes(), SystemClock(), lifetimes)
+
+
+@pytest.fixture(scope="module")
+def root() -> Issued:
+    return issue("root", ca=True, valid_days=3650)
+
+
+async def test_a_partner_made_twice_is_one_and_a_different_one_is_refused(
+    partners: Partners,
+) -> None:
+    first = await partners.create("bank-1", PartnerType.AUTH, "Bank")
+    assert await partners.create("bank-1", PartnerType.AUTH, "Bank") == first
+    with pytest.raises(AlreadyExists) as refused:
+        await partners.create("bank-1", PartnerType.MISP, "Bank")
+    assert refused.value.reason == "PARTNER_EXISTS"
+    assert (await partners.get("bank-1"))[0].type is PartnerType.AUTH
+
+
+async def test_partners_are_listed_page_by_page(partners: Partners) -> None:
+    for number in range(5):
+        await partners.create(f"bank-{number}", PartnerType.AUTH, "Bank")
+    seen: list[str] = []
+    token = ""
+    while True:
+        page, token = await partners.list(2, token)
+        seen += [partner.partner_id for partner in page]
+        if not token:
+            break
+    assert seen == [f"bank-{number}" for number in range(5)]
+
+
+async def test_an_unknown_partner_is_not_found(partners: Partners) -> None:
+    with pytest.raises(NotFound):
+        await partners.get("nobody")
+    with pytest.raises(NotFound):
+        await partners.set_status("nobody", Status.INACTIVE)
+
+
+async def test_the_newest_two_certificates_of_a_partner_stay(
+    partners: Partners, root: Issued
+) -> None:
+    await partners.create("bank-1", PartnerType.AUTH, "Bank")
+    await partners.add_authority(TrustDomain.AUTH, root.pem)
+    await partners.add_authority(TrustDomain.AUTH, root.pem)
+    leaves = [issue(f"leaf {n}", organisation="Bank", issuer=root) for n in range(3)]
+    for leaf in leaves:
+        await partners.add_certificate("bank-1", TrustDomain.AUTH, leaf.pem)
+    await partners.add_certificate("bank-1", TrustDomain.AUTH, leaves[1].pem)
+    partner, _, _ = await partners.get("bank-1")
+    assert partner.certificates == (leaves[2].der, leaves[1].der)
+
+
+async def test_an_authority_of_another_domain_does_not_count(
+    partners: Partners, root: Issued
+) -> None:
+    await partners.create("bank-1", PartnerType.AUTH, "Bank")
+    await partners.add_authority(TrustDomain.DEVICE, root.pem)
+    leaf = issue("leaf", organisation="Bank", issuer=root)
+    with pytest.raises(InvalidArgument) as refused:
+        await partners.add_certificate("bank-1", TrustDomain.AUTH, leaf.pem)
+    assert refused.value.reason == "CERTIFICATE_UNTRUSTED"
+    with pytest.raises(InvalidArgument) as refused:
+        await partners.add_certificate("bank-1", TrustDomain.DEVICE, leaf.pem)
+    assert refused.value.reason == "TRUST_DOMAIN_WRONG"
+
+
+async def test_an_api_key_binds_a_partner_to_a_policy_and_its_label_is_unique(
+    partners: Partners, permissions: Permissions
+) -> None:
+    await partners.create("bank-1", PartnerType.AUTH, "Bank")
+    await permissions.publish_policy("policy-1", "Yes or no", DOCUMENT, None)
+    made, secret = await permissions.create_api_key("bank-1", "policy-1", "main", None)
+    assert len(secret) == 43
+    assert secret not in repr(made)
+    with pytest.raises(AlreadyExists) as refused:
+        await permissions.create_api_key("bank-1", "policy-1", "main", None)
+    assert refused.value.reason == "LABEL_TAKEN"
+    _, keys, _ = await partners.get("bank-1")
+    assert [key.key_id for key in keys] == [made.key_id]
+    off = await permissions.set_api_key_status(made.key_id, Status.INACTIVE)
+    assert off.status is Status.INACTIVE
+    assert (await partners.get("bank-1"))[1][0].status is Status.INACTIVE
+
+
+async def test_only_auth_partners_have_api_keys_and_only_misps_have_licences(
+    partners: Partners, permissions: Permissions
+) -> None:
+    await partners.create("bank-1", PartnerType.AUTH, "Bank")
+    await partners.create("misp-1", PartnerType.MISP, "Carrier")
+    await permissions.publish_policy("policy-1", "Yes or no", DOCUMENT, None)
+    with pytest.raises(FailedPrecondition):
+        await permissions.create_api_key("misp-1", "policy-1", "main", None)
+    with pytest.raises(FailedPrecondition):
+        await permissions.create_licence("bank-1", None)
+    licence, secret = await permissions.create_licence("misp-1", None)
+    assert len(secret) == 50
+    off = await permissions.set_licence_status(licence.licence_id, Status.INACTIVE)
+    assert off.status is Status.INACTIVE
+
+
+async def test_a_key_for_an_unknown_policy_or_in_the_past_is_refused(
+    partners: Partners, permissions: Permissions
+) -> None:
+    await partners.create("bank-1", PartnerType.AUTH, "Bank")
+    with pytest.raises(NotFound) as missing:
+        await permissions.create_api_key("bank-1", "policy-9", "main", None)
+    assert missing.value.reason == "POLICY_NOT_FOUND"
+    with pytest.raises(InvalidArgument) as refused:
+        past = datetime.now(UTC) - DAY
+        await permissions.create_api_key("bank-1", "policy-9", "main", past)
+    assert refused.value.reason == "EXPIRY_PAST"
+
+
+async def test_a_published_policy_cannot_change_its_content(permissions: Permissions) -> None:
+    policy = await permissions.publish_policy("policy-1", "Yes or no", DOCUMENT, None)
+    assert await permissions.publish_policy("policy-1", "Yes or no", DOCUMENT, None) == policy
+    with pytest.raises(AlreadyExists):
+        await permissions.publish_policy("policy-1", "Yes or no", DOCUMENT + " ", None)
+    off = await permissions.set_policy_status("policy-1", Status.INACTIVE)
+    assert (off.status, off.document) == (Status.INACTIVE, DOCUMENT)
