@@ -1,5 +1,6 @@
 """Typed look-ups in the JSON files of a packet; each refusal names the path, never the value."""
 
+import math
 import re
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -7,6 +8,7 @@ from typing import Any, NoReturn
 from services.common.mosip_wire.strict_json import JsonLimits, JsonRefusedError, loads_object
 from services.common.packet.errors import PacketError
 
+_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
 )
@@ -54,12 +56,17 @@ class Fields:
     def number(self, key: str) -> float:
         """Return a number; also one written as a string, as some clients do."""
         value = self.document.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
+        if isinstance(value, str) and _NUMBER.fullmatch(value):
+            return float(value)
+        if isinstance(value, bool) or not isinstance(value, int | float):
             self.refuse(key)
         try:
-            return float(value)
-        except (ValueError, OverflowError):
+            number = float(value)
+        except OverflowError:
             self.refuse(key)
+        if not math.isfinite(number):
+            self.refuse(key)
+        return number
 
     def instant(self, key: str) -> datetime:
         """Return an ISO 8601 instant in UTC, to the microsecond."""
