@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import sys
@@ -21,7 +22,8 @@ FIRST_BACKOFF_S = 0.2
 LONGEST_BACKOFF_S = 10.0
 CALM_AFTER_S = 30.0
 POLL_S = 0.02
-LOG_LINES_SHOWN = 5
+LOG_LINE_SHOWN = 400
+REFUSED_CONFIG = 78  # starting again would change nothing
 REFUSED_LOGIN = 75  # a service whose wrapped secret id was spent or too old: mint and start again
 
 _PR_SET_PDEATHSIG = 1
@@ -128,7 +130,7 @@ class Child:
             self.last_exit = failure
             self.state = State.RESTARTING
             if self._first is not None and not self._first.done():
-                if attempt >= self.spec.attempts:
+                if attempt >= self.spec.attempts or self._refused_config():
                     self._first.set_exception(self._did_not_start(failure))
                     return
             else:
@@ -207,11 +209,14 @@ class Child:
                 await self._stopping.wait()
 
     def _did_not_start(self, failure: str) -> Problem:
-        last = " | ".join(tail(self.spec.log, LOG_LINES_SHOWN)) or "it logged nothing"
+        last = " ".join(map(_told, tail(self.spec.log, 1))) or "it logged nothing"
         return Problem(
-            f"{self.spec.name} did not start: {failure}. Its last words: {last}.",
-            f"See {self.spec.log}.",
+            f"{self.spec.name} did not start: {failure}. Its last words: {last[:LOG_LINE_SHOWN]}",
+            f"See {self.spec.log}",
         )
+
+    def _refused_config(self) -> bool:
+        return self._process is not None and self._process.returncode == REFUSED_CONFIG
 
 
 def tail(path: Path, lines: int) -> list[str]:
@@ -223,6 +228,17 @@ def tail(path: Path, lines: int) -> list[str]:
     except OSError:
         return []
     return list(deque((line for line in text.splitlines() if line.strip()), maxlen=lines))
+
+
+def _told(line: str) -> str:
+    """What a line of one of our own structured logs says, or the line."""
+    try:
+        entry = json.loads(line)
+        error = entry.get("error", {})
+        parts = (entry["event"], entry.get("why"), entry.get("reason"), error.get("type"))
+    except (ValueError, KeyError, AttributeError):
+        return line
+    return ": ".join(part for part in parts if part)
 
 
 def _dies_with_parent(parent: int, what: signal.Signals) -> Callable[[], None]:

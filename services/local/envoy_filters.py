@@ -11,8 +11,11 @@ from services.local.edge_api import LARGE_BODY, Method
 Json = dict[str, Any]
 
 TYPES = "type.googleapis.com/envoy.extensions.filters.http"
-TOKEN_ISSUER = "idmesh/access"  # noqa: S105 - a name
+TOKEN_ISSUER = "https://idmesh.local"  # noqa: S105 - a name
 TOKEN_AUDIENCE = "idmesh"  # noqa: S105 - a name
+# What the client itself sent: the transcoder makes every request look like gRPC. For the choice of
+# an error's shape only; it goes no further than the edge.
+CLIENT_TYPE = "x-idmesh-client-type"
 JWKS_PATH = "/.well-known/jwks.json"
 LARGEST_ANSWER = 16 * 1024 * 1024
 
@@ -59,6 +62,12 @@ def _strip_headers() -> Json:
         {"remove_on_match": {"key_matcher": {"prefix": "x-idmesh-", "ignore_case": True}}},
         {"remove": "x-forwarded-client-cert"},
         {"remove": "x-correlation-id"},
+        {
+            "append": {
+                "header": {"key": CLIENT_TYPE, "value": "%REQ(content-type)%"},
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+            }
+        },
     ]
     return _filter(
         "header_mutation",
@@ -164,8 +173,16 @@ def _local_reply(status: int, code: int, reason: str, message: str) -> Json:
             }
         }
     }
-    is_grpc = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
-    is_rest = {"header_filter": {"header": {**is_grpc, "invert_match": True}}}
+    is_rest = {
+        "header_filter": {
+            "header": {
+                "name": CLIENT_TYPE,
+                "string_match": {"prefix": "application/grpc"},
+                "treat_missing_header_as_empty": True,
+                "invert_match": True,
+            }
+        }
+    }
     return {
         "filter": {"and_filter": {"filters": [is_status, is_rest]}},
         "body_format_override": {

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.local.edge_api import SMALL_BODY, Method
+from services.local.envoy_filters import CLIENT_TYPE
 
 Json = dict[str, Any]
 
@@ -32,6 +33,7 @@ def virtual_host(methods: Sequence[Method]) -> Json:
                 "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
             }
         ],
+        "request_headers_to_remove": [CLIENT_TYPE],
         "response_headers_to_add": [
             {
                 "header": {

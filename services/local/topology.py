@@ -30,7 +30,7 @@ PROCESSES: Mapping[str, tuple[str, ...]] = {
 }
 # The gateway stores nothing: it faces the internet.
 WITHOUT_DATABASE = frozenset({"gateway"})
-WITH_OBJECTS = frozenset({"registration", "audit"})
+WITH_OBJECTS = frozenset({"registration"})
 POOL_MAX: Mapping[str, int] = {"authentication": 24, "processing": 24, "registration": 16}
 POOL_MAX_OTHERS = 10
 
@@ -109,7 +109,7 @@ def _service(
             "unix_socket": str(folder.sockets / "bao.sock"),
             "role_id": role_id,
             "secret_id_file": str(secret_id_file(folder, service)),
-            "pki_role": service,
+            "pki_role": f"core/pki/{service}",
         },
         "peers": {name: target for name, target in peers(ports).items() if name != service},
     }

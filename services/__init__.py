@@ -1,0 +1,1 @@
+"""The services of the mesh, what they share, and the command line."""
