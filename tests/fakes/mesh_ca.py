@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from services.common.clock import Clock, SystemClock
 
 PEM = serialization.Encoding.PEM
 
@@ -17,13 +19,14 @@ class MeshCa:
     life is that of the next certificate; `refuse` makes the next calls raise it.
     """
 
-    def __init__(self, life: timedelta = timedelta(hours=24)) -> None:
+    def __init__(self, life: timedelta = timedelta(hours=24), clock: Clock | None = None) -> None:
         self.life = life
+        self._clock = clock or SystemClock()
         self.refuse: Exception | None = None
         self.signed = 0
         self._key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test mesh")])
-        now = datetime.now(UTC)
+        now = self._clock.now()
         self._certificate = (
             x509.CertificateBuilder()
             .subject_name(name)
@@ -45,7 +48,7 @@ class MeshCa:
             raise self.refuse
         request = x509.load_pem_x509_csr(csr)
         names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-        now = datetime.now(UTC)
+        now = self._clock.now()
         builder = (
             x509.CertificateBuilder()
             .subject_name(request.subject)

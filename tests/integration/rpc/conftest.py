@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool
-from grpc_tools import protoc
+from grpc_tools import protoc  # type: ignore[import-untyped]
 
 from services.common import rpc
 from services.common.config import TlsConfig
@@ -58,6 +58,7 @@ class Echo:
         self._pb2 = pb2
         self._instance = instance
         self.calls = 0
+        self.asked = asyncio.Event()
         self.onward: Any = None
 
     async def Echo(self, request: Any, context: Any) -> Any:
@@ -83,6 +84,7 @@ class Echo:
 
     async def _answer(self, request: Any) -> Any:
         self.calls += 1
+        self.asked.set()
         if request.delay_s:
             await asyncio.sleep(request.delay_s)
         self._fail(request)
