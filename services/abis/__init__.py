@@ -1,0 +1,9 @@
+"""The search engine for biometric references.
+
+Owns: references, durable in PostgreSQL (sealed templates), and the galleries in memory.
+Serves: AbisService to processing, FeedService to audit.
+Stores: random reference ids and templates under a data key per segment; never a name.
+Feed: audit records only. The order of inserts and deletes is a log of its own, which the
+galleries follow.
+Follows: nothing.
+"""

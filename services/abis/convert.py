@@ -1,0 +1,91 @@
+"""Proto to domain and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from idmesh.abis.v1 import abis_service_pb2
+from idmesh.biometrics.v1 import biometrics_pb2
+from idmesh.feed.v1 import feed_pb2
+
+from services.abis.domain.candidate import Candidate
+from services.abis.domain.reference import Modality, Position, Template
+from services.abis.usecases.identify import Search
+
+
+def template_from_proto(template: biometrics_pb2.Template) -> Template:
+    """Return the template, whose modality must be specified."""
+    return Template(Modality(template.modality), template.position, template.data)
+
+
+def template_to_proto(template: Template) -> biometrics_pb2.Template:
+    """Return the message."""
+    return biometrics_pb2.Template(
+        modality=_modality_to_proto(template.modality),
+        position=template.position,
+        data=template.data,
+    )
+
+
+def templates_to_bytes(templates: Sequence[Template]) -> bytes:
+    """Return templates as they are sealed."""
+    probe = biometrics_pb2.Probe(templates=map(template_to_proto, templates))
+    return probe.SerializeToString(deterministic=True)
+
+
+def templates_from_bytes(data: bytes) -> list[Template]:
+    """Undo templates_to_bytes."""
+    return templates_from_proto(biometrics_pb2.Probe.FromString(data).templates)
+
+
+def templates_from_proto(templates: Iterable[biometrics_pb2.Template]) -> list[Template]:
+    """Return the templates."""
+    return [template_from_proto(template) for template in templates]
+
+
+def position_to_proto(position: Position) -> feed_pb2.Position:
+    """Return the message; the log orders by sequence alone."""
+    return feed_pb2.Position(epoch=position.epoch, sequence=position.sequence)
+
+
+def search_from_proto(
+    request: abis_service_pb2.IdentifyRequest, deadline_s: float | None
+) -> Search:
+    """Return the search."""
+    subject: UUID | list[Template]
+    if request.HasField("reference_id"):
+        subject = UUID(bytes=request.reference_id)
+    else:
+        subject = templates_from_proto(request.probe.templates)
+    place = request.applied_up_to
+    return Search(
+        subject=subject,
+        max_candidates=request.max_candidates,
+        min_similarity=request.min_similarity if request.HasField("min_similarity") else None,
+        among=frozenset(UUID(bytes=each) for each in request.among),
+        applied_up_to=(
+            Position(place.epoch, place.sequence) if request.HasField("applied_up_to") else None
+        ),
+        deadline_s=deadline_s,
+    )
+
+
+def candidate_to_proto(candidate: Candidate) -> biometrics_pb2.Candidate:
+    """Return the message."""
+    return biometrics_pb2.Candidate(
+        reference_id=candidate.reference_id.bytes,
+        similarity=candidate.similarity,
+        by_template=[
+            biometrics_pb2.TemplateSimilarity(
+                modality=_modality_to_proto(each.modality),
+                position=each.position,
+                similarity=each.similarity,
+            )
+            for each in candidate.by_template
+        ],
+    )
+
+
+def _modality_to_proto(modality: Modality) -> biometrics_pb2.Modality.ValueType:
+    return biometrics_pb2.Modality.Value(f"MODALITY_{modality.name}")

@@ -1,0 +1,1 @@
+"""References, candidates and the fusion of modalities."""

@@ -1,0 +1,146 @@
+"""What the use cases need from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Generic, Protocol, TypeVar
+from uuid import UUID
+
+from services.abis.domain.candidate import Candidate
+from services.abis.domain.reference import Change, Position, StoredReference, Template
+
+
+class TemplateRefusedError(Exception):
+    """A template does not parse.
+
+    Attributes:
+        index: of the template in the sequence given.
+        part: "data" or "position".
+        why: UPPER_SNAKE, the parser's reason.
+    """
+
+    def __init__(self, index: int, part: str, why: str) -> None:
+        super().__init__(f"template {index}: {part}: {why}")
+        self.index = index
+        self.part = part
+        self.why = why
+
+
+Parsed = TypeVar("Parsed")
+
+
+class Galleries(Protocol, Generic[Parsed]):
+    """References in memory. Every method may be called from any thread and may take long."""
+
+    def parse(self, templates: Sequence[Template]) -> Parsed:
+        """Return the templates as they are compared.
+
+        Raises:
+            TemplateRefusedError: one does not parse, or a known position comes twice.
+        """
+        ...
+
+    def add(self, reference_id: UUID, parsed: Parsed) -> None:
+        """Add a reference; one that is there already stays as it is."""
+        ...
+
+    def remove(self, reference_id: UUID) -> None:
+        """Forget a reference; nothing happens to one that is not there."""
+        ...
+
+    def references(self) -> int:
+        """Count the references."""
+        ...
+
+    def search(
+        self,
+        probe: Parsed,
+        *,
+        max_candidates: int,
+        min_similarity: float,
+        among: Collection[UUID] | None,
+        deadline_s: float | None,
+    ) -> list[Candidate]:
+        """Return the most similar references; deterministic.
+
+        Raises:
+            DeadlineExceeded: SEARCH_TOO_SLOW.
+        """
+        ...
+
+
+class Keys(Protocol):
+    """Seals templates; may raise Unavailable, VAULT_UNAVAILABLE or VAULT_SEALED."""
+
+    async def seal(self, reference_id: UUID, templates: Sequence[Template]) -> bytes:
+        """Encrypt under the data key of the present segment."""
+        ...
+
+    async def open(self, reference_id: UUID, sealed: bytes) -> list[Template]:
+        """Undo seal."""
+        ...
+
+
+class Transaction(Protocol):
+    """One transaction."""
+
+    async def reference(self, reference_id: UUID) -> StoredReference | None:
+        """Return a reference."""
+        ...
+
+    async def lock_log(self) -> None:
+        """Wait until no other change of the log is under way; hold until the end.
+
+        So that the order of the log is the order of commits: who has seen an entry can be sure
+        that none before it will still appear.
+        """
+        ...
+
+    async def insert(self, reference_id: UUID, sealed: bytes, *, templates: int) -> int:
+        """Add a reference and its entry in the log; return the entry's sequence."""
+        ...
+
+    async def delete(self, reference_id: UUID) -> int | None:
+        """Remove a reference and add the log's entry; None when there is no such reference."""
+        ...
+
+    async def audit(
+        self,
+        action: str,
+        subject_kind: str,
+        subject_key: bytes,
+        *,
+        outcome: str = "SUCCEEDED",
+        details: Mapping[str, str] | None = None,
+    ) -> None:
+        """Record the act; outcome is SUCCEEDED, REFUSED or FAILED."""
+        ...
+
+
+class Store(Protocol):
+    """The service's own database."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Begin; commit at the end of the block, roll back when it raises."""
+        ...
+
+    async def head(self) -> Position:
+        """Return the place of the newest entry of the log, sequence 0 when there is none."""
+        ...
+
+    async def references_after(self, sequence: int, *, limit: int) -> list[StoredReference]:
+        """Return references in the order in which they were inserted."""
+        ...
+
+    async def changes_after(self, sequence: int, *, limit: int) -> list[Change]:
+        """Return entries of the log in order."""
+        ...
+
+    async def count(self) -> int:
+        """Count the references."""
+        ...
+
+    async def count_changes_after(self, sequence: int) -> int:
+        """Count entries of the log."""
+        ...

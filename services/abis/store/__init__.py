@@ -1,0 +1,1 @@
+"""References in PostgreSQL and, to be searched, in memory."""

@@ -1,0 +1,1 @@
+"""What the abis service does."""

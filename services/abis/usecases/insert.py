@@ -1,0 +1,76 @@
+"""A person's templates are kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Generic
+from uuid import UUID
+
+from services.abis.domain.reference import Position, StoredReference, Template
+from services.abis.ports import Galleries, Keys, Parsed, Store, TemplateRefusedError
+from services.common.errors import AlreadyExists, InvalidArgument
+
+
+class Insert(Generic[Parsed]):
+    """Inserts references; the row and its place in the log are one commit."""
+
+    def __init__(
+        self,
+        store: Store,
+        keys: Keys,
+        galleries: Galleries[Parsed],
+        wake: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._galleries = galleries
+        self._wake = wake
+
+    async def __call__(self, reference_id: UUID, templates: Sequence[Template]) -> Position:
+        """Return the place in the log; the first one for a repeated call.
+
+        Raises:
+            InvalidArgument: TEMPLATE_MALFORMED, nothing is kept then.
+            AlreadyExists: REFERENCE_EXISTS, with other templates.
+        """
+        await self._check(templates)
+        sealed = await self._keys.seal(reference_id, templates)
+        epoch = (await self._store.head()).epoch
+        async with self._store.transaction() as tx:
+            await tx.lock_log()
+            existing = await tx.reference(reference_id)
+            if existing is None:
+                sequence = await tx.insert(reference_id, sealed, templates=len(templates))
+                await tx.audit(
+                    "REFERENCE_INSERTED",
+                    "reference",
+                    reference_id.bytes,
+                    details={"templates": str(len(templates))},
+                )
+        if existing is not None:
+            await self._check_same(existing, templates)
+            return Position(epoch, existing.sequence)
+        self._wake()
+        return Position(epoch, sequence)
+
+    async def _check(self, templates: Sequence[Template]) -> None:
+        try:
+            await asyncio.to_thread(self._galleries.parse, templates)
+        except TemplateRefusedError as error:
+            raise InvalidArgument(
+                "TEMPLATE_MALFORMED",
+                "A template does not parse.",
+                field=f"templates[{error.index}].{error.part}",
+                metadata={"why": error.why},
+            ) from error
+
+    async def _check_same(self, existing: StoredReference, templates: Sequence[Template]) -> None:
+        kept = await self._keys.open(existing.reference_id, existing.sealed)
+        if kept != list(templates):
+            raise AlreadyExists(
+                "REFERENCE_EXISTS",
+                "The reference id has other templates.",
+                field="reference_id",
+                metadata={"mosip_code": "10"},
+            )

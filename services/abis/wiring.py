@@ -1,0 +1,85 @@
+"""Composition root of the abis service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+from idmesh.abis.v1 import abis_service_pb2, abis_service_pb2_grpc
+from idmesh.feed.v1 import feed_service_pb2, feed_service_pb2_grpc
+
+from services.abis.clients.vault import SegmentKeys
+from services.abis.config import Config
+from services.abis.servicer import AbisServicer
+from services.abis.store.galleries import MatcherGalleries, ParsedTemplates
+from services.abis.store.references import PostgresStore
+from services.abis.usecases.count import Count
+from services.abis.usecases.delete import Delete
+from services.abis.usecases.follow_log import FollowLog
+from services.abis.usecases.identify import Identify
+from services.abis.usecases.insert import Insert
+from services.common import feed, mesh
+from services.common.errors import PlatformError
+from services.common.process import Built, Service
+from services.common.telemetry import Telemetry, get_logger
+
+NAME = "abis"
+_RETRY_S = 1.0
+
+_LOG = get_logger(__name__)
+
+
+@asynccontextmanager
+async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Service]:
+    """Connect, load the galleries while serving, follow the log."""
+    async with mesh.join(config, NAME) as member:
+        store = PostgresStore(member.database)
+        keys = SegmentKeys(member.vault)
+        galleries = MatcherGalleries(threads=config.search_threads)
+        log = FollowLog[ParsedTemplates](store, keys, galleries)
+        executor = ThreadPoolExecutor(config.concurrent_searches, thread_name_prefix="search")
+        identify = Identify[ParsedTemplates](
+            store,
+            keys,
+            galleries,
+            log,
+            executor,
+            wait_s=config.gallery_wait_s,
+            min_similarity=config.min_similarity,
+        )
+        member.server.add(
+            abis_service_pb2_grpc.add_AbisServiceServicer_to_server,
+            AbisServicer(
+                Insert[ParsedTemplates](store, keys, galleries, log.wake),
+                identify,
+                Delete(store, log.wake),
+                Count(store, log),
+            ),
+            abis_service_pb2.DESCRIPTOR.services_by_name["AbisService"],
+        )
+        own_feed = feed.FeedServicer(member.database)
+        member.server.add(
+            feed_service_pb2_grpc.add_FeedServiceServicer_to_server,
+            own_feed,
+            feed_service_pb2.DESCRIPTOR.services_by_name["FeedService"],
+        )
+        member.background.extend([own_feed.run, lambda: _keep_galleries(log)])
+        try:
+            yield Built(name=NAME, server=member.server, background=member.background)
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
+
+
+async def _keep_galleries(log: FollowLog[ParsedTemplates]) -> None:
+    """Load, then follow for ever; an outage of Postgres or Vault is waited out."""
+    while True:
+        try:
+            if log.applied is None:
+                loaded = await log.load()
+                _LOG.info("galleries_loaded", references=loaded)
+            await log.follow()
+        except PlatformError as error:
+            _LOG.warning("galleries_behind", reason=error.reason)
+            await asyncio.sleep(_RETRY_S)
