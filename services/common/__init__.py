@@ -1,0 +1,1 @@
+"""What several services use; one module per thing it gives."""
