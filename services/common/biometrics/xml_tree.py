@@ -11,6 +11,7 @@ from xml.parsers import expat
 from services.common.biometrics.errors import BiometricsError
 
 _SEPARATOR = "\n"  # No local name holds one, so the last one ends the namespace.
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _TEXT_BUFFER_BYTES = 1 << 20
 
 
@@ -91,6 +92,9 @@ def parse_xml(data: bytes, limits: XmlLimits) -> Element:
     """
     if len(data) > limits.max_bytes:
         raise BiometricsError("XML_TOO_LARGE", "xml")
+    if data.startswith(_UTF16_MARKS):
+        # expat would follow the mark, whatever encoding it was given.
+        raise BiometricsError("XML_MALFORMED", "xml")
     builder = _Builder(limits)
     parser = expat.ParserCreate("utf-8", _SEPARATOR)
     parser.buffer_text = True
