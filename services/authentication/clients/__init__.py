@@ -1,0 +1,1 @@
+"""Other parts behind ports: notification, Vault, the matcher."""

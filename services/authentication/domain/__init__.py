@@ -1,0 +1,1 @@
+"""What authentication decides, free of I/O."""

@@ -1,0 +1,1 @@
+"""What authentication keeps, in PostgreSQL."""

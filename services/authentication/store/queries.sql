@@ -1,0 +1,199 @@
+-- name: find_by_uin
+select
+    identity_id, version, sealed, wrapped_key, state,
+    exists (
+        select from replay where partner_id = $2 and transaction_id = $3 and body_hash = $4
+    ) as replayed
+from identity
+where uin_lookup_key = $1
+
+-- name: find_by_vid
+select
+    i.identity_id, i.version, i.sealed, i.wrapped_key, i.state,
+    v.lookup_key_version as vid_key_version, v.state as vid_state, v.expires_at,
+    v.transactions_left,
+    exists (
+        select from replay where partner_id = $2 and transaction_id = $3 and body_hash = $4
+    ) as replayed
+from vid v
+join identity i using (identity_id)
+where v.vid_lookup_key = $1
+
+-- name: put_identity
+insert into identity (
+    identity_id, version, uin_lookup_key, lookup_key_version, sealed, wrapped_key, state
+)
+values ($1, $2, $3, $4, $5, $6, $7)
+on conflict (identity_id) do update set
+    version = excluded.version,
+    uin_lookup_key = excluded.uin_lookup_key,
+    lookup_key_version = excluded.lookup_key_version,
+    sealed = excluded.sealed,
+    wrapped_key = excluded.wrapped_key,
+    state = excluded.state,
+    applied_at = clock_timestamp()
+where identity.version < excluded.version
+
+-- name: set_identity_state
+update identity set state = $2, applied_at = clock_timestamp()
+where identity_id = $1
+
+-- name: put_vid
+-- A count that identity has not yet lowered for a use that was committed here does not rise again.
+insert into vid (
+    vid_lookup_key, lookup_key_version, identity_id, vid_type, state, expires_at, transactions_left
+)
+values ($1, $2, $3, $4, $5, $6, $7)
+on conflict (vid_lookup_key) do update set
+    lookup_key_version = excluded.lookup_key_version,
+    identity_id = excluded.identity_id,
+    vid_type = excluded.vid_type,
+    state = excluded.state,
+    expires_at = excluded.expires_at,
+    transactions_left = least(vid.transactions_left, excluded.transactions_left),
+    applied_at = clock_timestamp()
+
+-- name: clear_identities
+with gone as (delete from vid)
+delete from identity
+
+-- name: count_followed
+select
+    (select count(*) from identity) as identities,
+    (select count(*) from vid) as vids
+
+-- name: use_vid
+update vid set transactions_left = transactions_left - 1
+where vid_lookup_key = $1
+and state = $2
+and (expires_at is null or expires_at > $3)
+and (transactions_left is null or transactions_left > 0)
+returning transactions_left
+
+-- name: put_partner
+insert into partner (partner_id, organisation)
+values ($1, $2)
+on conflict (partner_id) do update set organisation = excluded.organisation
+
+-- name: get_partner
+select organisation from partner where partner_id = $1
+
+-- name: put_policy
+insert into policy (policy_id, document, active, valid_until)
+values ($1, $2, $3, $4)
+on conflict (policy_id) do update set
+    document = excluded.document,
+    active = excluded.active,
+    valid_until = excluded.valid_until
+
+-- name: get_policy
+select document from policy where policy_id = $1
+
+-- name: put_trust_anchor
+insert into trust_anchor (domain, thumbprint, certificate)
+values ($1, $2, $3)
+on conflict do nothing
+
+-- name: list_trust_anchors
+select certificate from trust_anchor where domain = $1 order by thumbprint
+
+-- name: clear_partners
+with gone as (delete from policy),
+nameless as (delete from partner)
+delete from trust_anchor
+
+-- name: list_envelope_certificates
+select thumbprint, reference_id, key_version, certificate, not_after
+from envelope_certificate
+order by made_at desc, thumbprint
+
+-- name: lock_envelope_certificates
+select pg_advisory_xact_lock(hashtextextended('envelope_certificate', 0))
+
+-- name: add_envelope_certificate
+insert into envelope_certificate (thumbprint, reference_id, key_version, certificate, not_after)
+values ($1, $2, $3, $4, $5)
+on conflict do nothing
+
+-- name: find_otp
+select
+    identity_id, partner_id, transaction_id, mac, mac_version, generated_at, expires_at, used
+from otp
+where individual_lookup_key = $1
+
+-- name: find_otp_guard
+select failures, frozen_until, window_started_at, requests
+from otp_guard
+where identity_id = $1
+
+-- name: lock_otp_guard
+insert into otp_guard (identity_id, window_started_at)
+values ($1, $2)
+on conflict (identity_id) do update set identity_id = excluded.identity_id
+returning failures, frozen_until, window_started_at, requests
+
+-- name: put_otp_guard
+update otp_guard set failures = $2, frozen_until = $3, window_started_at = $4, requests = $5
+where identity_id = $1
+
+-- name: put_otp
+insert into otp (
+    individual_lookup_key, identity_id, partner_id, transaction_id, mac, mac_version,
+    generated_at, expires_at
+)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
+on conflict (individual_lookup_key) do update set
+    identity_id = excluded.identity_id,
+    partner_id = excluded.partner_id,
+    transaction_id = excluded.transaction_id,
+    mac = excluded.mac,
+    mac_version = excluded.mac_version,
+    generated_at = excluded.generated_at,
+    expires_at = excluded.expires_at,
+    used = false
+
+-- name: use_otp
+update otp set used = true
+where individual_lookup_key = $1 and mac = $2 and not used
+returning true
+
+-- name: add_transaction
+-- One round trip for both; nothing is written when the request is a replay.
+with fresh as (
+    insert into replay (partner_id, transaction_id, body_hash, expires_at)
+    values ($2, $6, $14, $17)
+    on conflict do nothing
+    returning true
+)
+insert into auth_transaction (
+    auth_transaction_id, partner_id, misp_id, policy_id, api_key_id, transaction_id, endpoint,
+    factors, succeeded, error_codes, identity_id, requested_at, responded_at, body_hash,
+    request_signature, response_signature
+)
+select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16
+from fresh
+returning true
+
+-- name: add_refused_transaction
+insert into auth_transaction (
+    auth_transaction_id, partner_id, misp_id, policy_id, api_key_id, transaction_id, endpoint,
+    factors, succeeded, error_codes, identity_id, requested_at, responded_at, body_hash,
+    request_signature, response_signature
+)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+
+-- name: prune_replay
+delete from replay
+where ctid = any (array(select ctid from replay where expires_at < $1 limit $2))
+
+-- name: prune_otp
+delete from otp
+where ctid = any (array(select ctid from otp where expires_at < $1 limit $2))
+
+-- name: get_psut
+select sealed from psut where identity_id = $1 and scope = $2
+
+-- name: add_psut
+insert into psut (identity_id, scope, sealed)
+values ($1, $2, $3)
+on conflict do nothing

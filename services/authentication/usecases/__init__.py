@@ -1,0 +1,1 @@
+"""What authentication does, one module each; transactions begin and end here."""

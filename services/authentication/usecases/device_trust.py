@@ -1,0 +1,81 @@
+"""Whether a device or its chip may be believed: signature and certificate path."""
+
+import hashlib
+from datetime import datetime, timedelta
+
+from cryptography import x509
+
+from services.authentication.ports import Partners, TrustDomain
+from services.common.certificate_path import CertificateUntrustedError, find_path
+from services.common.clock import Clock
+from services.common.mosip_wire.catalogue import IdaError
+from services.common.mosip_wire.errors import WireError
+from services.common.mosip_wire.jws import JwsError, parse_compact, verify
+
+# So long an added or removed authority may go unnoticed.
+_ANCHORS_S = 1.0
+_MAX_PATHS = 4096
+_PATH_LIFE = timedelta(minutes=5)
+
+
+class DeviceTrust:
+    """Verifies compact JWS against the trust anchors of a domain.
+
+    A path that was found is remembered for minutes, as long as the anchors stay the same.
+    """
+
+    def __init__(self, partners: Partners, clock: Clock) -> None:
+        self._partners = partners
+        self._clock = clock
+        self._anchors: dict[TrustDomain, tuple[float, bytes, list[x509.Certificate]]] = {}
+        self._paths: dict[tuple[bytes, tuple[bytes, ...]], datetime] = {}
+
+    async def payload(self, compact: str, domain: TrustDomain, path: str) -> bytes:
+        """Return what was signed.
+
+        Args:
+            path: of the field, for the error.
+
+        Raises:
+            WireError: IDA-MPA-001 with the path: malformed, unsigned or untrusted.
+        """
+        try:
+            jws = parse_compact(compact)
+            leaf = jws.certificate()
+            verify(jws, leaf.public_key())
+            await self._check_trusted(leaf, jws.certificates, domain)
+        except (JwsError, CertificateUntrustedError, ValueError):
+            raise WireError(IdaError.SIGNATURE_FAILED, path) from None
+        assert jws.payload is not None
+        return jws.payload
+
+    async def _check_trusted(
+        self, leaf: x509.Certificate, chain: tuple[bytes, ...], domain: TrustDomain
+    ) -> None:
+        generation, anchors = await self._trusted(domain)
+        now = self._clock.now()
+        key = (generation, chain)
+        until = self._paths.get(key)
+        if until is not None and now < until:
+            return
+        offered = [x509.load_der_x509_certificate(der) for der in chain[1:]]
+        found = find_path(leaf, trusted=anchors, offered=offered, at=now)
+        if len(self._paths) >= _MAX_PATHS:
+            self._paths.clear()
+        ends = min(certificate.not_valid_after_utc for certificate in found)
+        self._paths[key] = min(ends, now + _PATH_LIFE)
+
+    async def _trusted(self, domain: TrustDomain) -> tuple[bytes, list[x509.Certificate]]:
+        """Return the anchors and a digest that changes with them."""
+        now_s = self._clock.monotonic()
+        kept = self._anchors.get(domain)
+        if kept is not None and now_s - kept[0] < _ANCHORS_S:
+            return kept[1], kept[2]
+        ders = await self._partners.trust_anchors(domain)
+        generation = hashlib.sha256(domain.name.encode() + b"".join(sorted(ders))).digest()
+        if kept is not None and kept[1] == generation:
+            anchors = kept[2]
+        else:
+            anchors = [x509.load_der_x509_certificate(der) for der in ders]
+        self._anchors[domain] = (now_s, generation, anchors)
+        return generation, anchors
