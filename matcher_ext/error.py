@@ -21,6 +21,11 @@ class MatcherError(ValueError):
 
 
 def check_proportion(value: float, field: str) -> None:
+    """Refuse what is not in [0, 1].
+
+    Raises:
+        MatcherError: VALUE_NOT_FINITE, VALUE_OUT_OF_RANGE.
+    """
     if not math.isfinite(value):
         raise MatcherError("VALUE_NOT_FINITE", field, "Not a number, or infinite.")
     if not 0 <= value <= 1:

@@ -56,6 +56,10 @@ void find_support(const Seeds& seeds, const Agreement& agreement, float* support
 std::size_t choose_seeds(const Seeds& seeds, const Agreement& agreement, const float* support,
                          std::uint8_t* chosen) noexcept;
 
+// The agreement of all twos of the chosen seeds, added.
+float agreement_of(const Agreement& agreement, const std::uint8_t* chosen,
+                   std::size_t count) noexcept;
+
 Motion motion_of_seeds(const Seeds& seeds, const std::uint8_t* chosen, std::size_t count) noexcept;
 
 // Pairs all minutiae that the motion brings close together, one to one, best first.

@@ -11,7 +11,6 @@ namespace idmesh::matcher::pairing {
 
 namespace {
 
-constexpr std::uint8_t kLeastLikeness = 96;
 // Samples turned further than this against each other are not compared as one finger: 84 degrees.
 constexpr int kMostTurned = 60;
 
@@ -19,13 +18,17 @@ constexpr float kNear = 8.0F;        // pixels that two minutiae may shift again
 constexpr float kElastic = 0.11F;    // and per pixel between them
 constexpr float kTurnCosine = 0.85F;  // of the most that two seeds' turns may differ, 32 degrees
 constexpr int kRounds = 4;
+// In a small or blurred print the right pairs may not look alike at all; their agreement still shows.
+constexpr float kUnlike = 0.2F;
+constexpr float kSupport = 5.0F;  // by a seed in full agreement, relative to a seed's own
+constexpr float kLeastSupport = 1e-6F;
 constexpr float kLeastAgreement = 0.25F;  // with the seeds chosen so far, on average
 
 bool may_be_turned(std::uint8_t probe, std::uint8_t reference) noexcept {
     return std::abs(static_cast<int>(static_cast<std::int8_t>(reference - probe))) <= kMostTurned;
 }
 
-// The likeness from which on there are at most kMaxSeeds pairs, or kLeastLikeness if that is more.
+// The likeness from which on there are at most kMaxSeeds pairs.
 int seed_floor(const FingerView& probe, const FingerView& reference,
                const std::uint8_t* likeness) noexcept {
     std::uint16_t pairs[256] = {};
@@ -37,13 +40,13 @@ int seed_floor(const FingerView& probe, const FingerView& reference,
         }
     }
     std::size_t sum = 0;
-    for (int floor = 255; floor >= kLeastLikeness; --floor) {
+    for (int floor = 255; floor >= 0; --floor) {
         sum += pairs[floor];
         if (sum > kMaxSeeds) {
             return floor + 1;
         }
     }
-    return kLeastLikeness;
+    return 0;
 }
 
 void add_seed(const FingerView& probe, std::size_t i, const FingerView& reference, std::size_t j,
@@ -106,16 +109,19 @@ void find_agreement(const Seeds& s, Agreement& out) noexcept {
 
 void find_support(const Seeds& seeds, const Agreement& agreement, float* support) noexcept {
     std::copy_n(seeds.likeness.data(), seeds.count, support);
-    float next[kMaxSeeds];
     for (int round = 0; round < kRounds; ++round) {
-        float largest = 1e-6F;
-        for (std::size_t a = 0; a < seeds.count; ++a) {
-            const float* row = &agreement[a * kMaxSeeds];
-            float sum = 0.0F;
-            for (std::size_t b = 0; b < seeds.count; ++b) {
-                sum += row[b] * support[b];
+        float next[kMaxSeeds];
+        std::copy_n(support, seeds.count, next);
+        // Column by column (the agreement is symmetric), so that the sums keep their order.
+        for (std::size_t b = 0; b < seeds.count; ++b) {
+            const float* column = &agreement[b * kMaxSeeds];
+            for (std::size_t a = 0; a < seeds.count; ++a) {
+                next[a] += kSupport * column[a] * support[b];
             }
-            next[a] = (sum + 0.2F * support[a]) * seeds.likeness[a];
+        }
+        float largest = kLeastSupport;
+        for (std::size_t a = 0; a < seeds.count; ++a) {
+            next[a] *= kUnlike + seeds.likeness[a];
             largest = std::max(largest, next[a]);
         }
         for (std::size_t a = 0; a < seeds.count; ++a) {
@@ -152,6 +158,17 @@ std::size_t choose_seeds(const Seeds& seeds, const Agreement& agreement, const f
         chosen[count++] = a;
     }
     return count;
+}
+
+float agreement_of(const Agreement& agreement, const std::uint8_t* chosen,
+                   std::size_t count) noexcept {
+    float sum = 0.0F;
+    for (std::size_t a = 0; a < count; ++a) {
+        for (std::size_t b = 0; b < a; ++b) {
+            sum += agreement[std::size_t{chosen[a]} * kMaxSeeds + chosen[b]];
+        }
+    }
+    return sum;
 }
 
 }  // namespace idmesh::matcher::pairing

@@ -3,17 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "finger_evidence.hpp"
+
 namespace idmesh::matcher {
 
 namespace {
 
-// Finger similarities are logistic in the evidence: this many units of it to one of the logistic's,
-// and this much where the similarity is one half. Both are set in src/finger_score.cpp's terms.
-constexpr double kFingerUnit = 2.0;
-constexpr double kFingerHalf = 9.0;
 // One spoilt or swapped finger takes away no more than this.
 constexpr double kFingerLeast = -2.0;
-constexpr double kFingerMost = 40.0;
+constexpr double kFingerMost = 30.0;
 
 // Iris and face: the similarity at which a comparison says nothing either way; evidence is taken
 // as proportional to the distance from it.
@@ -22,11 +20,11 @@ constexpr double kFaceNeutral = 0.75;
 
 double finger_evidence(double similarity) noexcept {
     const double odds = std::log(similarity) - std::log1p(-similarity);  // may be infinite
-    return std::clamp(kFingerHalf + kFingerUnit * odds, kFingerLeast, kFingerMost);
+    return std::clamp(kEvidenceHalf + kEvidenceUnit * odds, kFingerLeast, kFingerMost);
 }
 
 double finger_from_evidence(double evidence) noexcept {
-    return 1.0 / (1.0 + std::exp(-(evidence - kFingerHalf) / kFingerUnit));
+    return 1.0 / (1.0 + std::exp(-(evidence - kEvidenceHalf) / kEvidenceUnit));
 }
 
 double fuse_linear(std::span<const float> similarities, double neutral) noexcept {

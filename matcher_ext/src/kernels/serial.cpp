@@ -6,29 +6,30 @@
 namespace idmesh::matcher::serial {
 
 namespace {
-// A minutia with almost no neighbour has a descriptor that is like any other such.
-constexpr std::uint32_t kFewestBits = 8;
+
+std::uint32_t bits_of(const Descriptor& descriptor) noexcept {
+    std::uint32_t bits = 0;
+    for (std::size_t w = 0; w < kDescriptorWords; ++w) {
+        bits += static_cast<std::uint32_t>(__builtin_popcountll(descriptor.bits[w]));
+    }
+    return bits;
+}
+
 }  // namespace
 
 void compare_descriptors(const Descriptor* probe, std::size_t probe_count,
                          const Descriptor* reference, std::size_t reference_count,
                          std::uint8_t* out) noexcept {
-    for (std::size_t i = 0; i < probe_count; ++i) {
-        std::uint32_t probe_bits = 0;
-        for (std::size_t w = 0; w < kDescriptorWords; ++w) {
-            probe_bits += static_cast<std::uint32_t>(__builtin_popcountll(probe[i].bits[w]));
-        }
-        for (std::size_t j = 0; j < reference_count; ++j) {
-            std::uint32_t both = 0;
-            std::uint32_t reference_bits = 0;
+    for (std::size_t j = 0; j < reference_count; ++j) {
+        const std::uint32_t reference_bits = bits_of(reference[j]);
+        for (std::size_t i = 0; i < probe_count; ++i) {
+            Descriptor both;
             for (std::size_t w = 0; w < kDescriptorWords; ++w) {
-                const std::uint64_t bits = reference[j].bits[w];
-                both += static_cast<std::uint32_t>(__builtin_popcountll(probe[i].bits[w] & bits));
-                reference_bits += static_cast<std::uint32_t>(__builtin_popcountll(bits));
+                both.bits[w] = probe[i].bits[w] & reference[j].bits[w];
             }
-            const bool enough = probe_bits >= kFewestBits && reference_bits >= kFewestBits;
-            out[i * reference_count + j] = static_cast<std::uint8_t>(
-                enough ? 2 * 255 * both / (probe_bits + reference_bits) : 0);
+            const std::uint32_t either = bits_of(probe[i]) + reference_bits;
+            out[i * reference_count + j] =
+                static_cast<std::uint8_t>(either != 0 ? 2 * 255 * bits_of(both) / either : 0);
         }
     }
 }

@@ -22,12 +22,17 @@ inline constexpr int kMaxIrisRotation = 64;
 
 Modality modality_of(const Template& any) noexcept;
 
-// What the pairing of two fingerprints is judged by.
-inline constexpr std::size_t kFingerFeatures = 10;
+// What the pairing of two fingerprints is judged by; all 0 where nothing pairs.
 struct FingerFeatures {
-    float values[kFingerFeatures];
+    float pairs;      // of minutiae
+    float coverage;   // pairs over the minutiae that the overlap has, of the side with fewer
+    float apart;      // squared distances left over, in 100 square pixels, added
+    float turned;     // squared directions left over, in 100 square 256ths of the turn, added
+    float unpaired;   // minutiae in the overlap, of both sides
+    float agreement;  // root of how well every two seeds agree, added
 };
 
+// Symmetric.
 FingerFeatures finger_features(const FingerView& probe, const FingerView& reference) noexcept;
 
 // In [0, 1]; 0.5 where about one non-mated comparison in ten thousand still reaches it.

@@ -17,6 +17,7 @@ struct Minutia {
     std::uint8_t direction;  // counter-clockwise from x, 256 to the turn
     std::uint8_t quality;    // 0 (not given) to 100
 };
+static_assert(sizeof(Minutia) == 6);  // no padding: compared and stored as bytes
 
 // Where a minutia's neighbours lie and point to, seen from the minutia: independent of how the
 // finger was laid down. Bits of cells, layout in src/finger_descriptor.cpp.

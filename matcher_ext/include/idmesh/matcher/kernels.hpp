@@ -18,7 +18,7 @@ struct MaskedHamming {
 
 // Compares every probe descriptor with every reference descriptor. out[i * reference_count + j] is
 // twice the bits set in both over the bits set in either, summed (Dice), as 0 to 255; 0 where
-// either has too few bits to say anything.
+// neither has any.
 // Takes no lock, allocates nothing, cannot fail.
 using CompareDescriptors = void(const Descriptor* probe, std::size_t probe_count,
                                 const Descriptor* reference, std::size_t reference_count,

@@ -1,0 +1,65 @@
+// Comparisons a second on one core, of generated templates. Usage: comparisons_bench [seconds]
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+
+#include "../tests/check.hpp"
+#include "idmesh/matcher/comparison.hpp"
+#include "idmesh/matcher/dispatch.hpp"
+
+using namespace idmesh::matcher;
+
+namespace {
+
+template <typename Compare>
+void measure(const char* name, double seconds, Compare&& compare) {
+    using Clock = std::chrono::steady_clock;
+    const auto began = Clock::now();
+    std::size_t count = 0;
+    float sum = 0.0F;
+    double took = 0.0;
+    while (took < seconds) {
+        for (int k = 0; k < 1000; ++k, ++count) {
+            sum += compare(count);
+        }
+        took = std::chrono::duration<double>(Clock::now() - began).count();
+    }
+    std::printf("%-7s %12.0f comparisons/s (mean similarity %.3f)\n", name,
+                static_cast<double>(count) / took, sum / static_cast<float>(count));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const double seconds = argc > 1 ? std::atof(argv[1]) : 1.0;
+    constexpr std::size_t kReferences = 256;
+    std::mt19937 random(1);
+    std::printf("kernels: %s\n", kernels().name);
+    std::vector<FingerTemplate> fingers;
+    std::vector<IrisTemplate> irises(kReferences);
+    std::vector<FaceTemplate> faces;
+    for (std::size_t k = 0; k < kReferences; ++k) {
+        fingers.push_back(to_template(a_finger(random)));
+        for (std::size_t w = 0; w < kIrisWords; ++w) {
+            irises[k].code[w] = std::uint64_t{random()} << 32 | random();
+            irises[k].mask[w] = ~std::uint64_t{0};
+        }
+        std::vector<float> vector(512);
+        for (float& value : vector) {
+            value = static_cast<float>(random() % 2001) - 1000.0F;
+        }
+        faces.push_back(face_from_vector(vector));
+    }
+    const Template finger = fingers[0];
+    const Template iris = irises[0];
+    const Template face = faces[0];
+    const Probe finger_probe(finger, 0);
+    const Probe iris_probe(iris, kDefaultIrisRotation);
+    const Probe face_probe(face, 0);
+    measure("finger", seconds,
+            [&](std::size_t k) { return finger_probe.compare(fingers[k % kReferences].view()); });
+    measure("iris", seconds,
+            [&](std::size_t k) { return iris_probe.compare(irises[k % kReferences]); });
+    measure("face", seconds,
+            [&](std::size_t k) { return face_probe.compare(faces[k % kReferences].vector.data()); });
+}
