@@ -18,19 +18,20 @@ with horizon as materialized (
         pg_snapshot_xmax(snapshot) as xmax
     from pg_current_snapshot() as snapshot
 ),
+-- Positions carry the present epoch also for events of earlier ones: the sequence tells which.
+place as materialized (
+    select coalesce(
+        (select max(epoch) from feed_epoch where first_seq <= $3::bigint),
+        (select epoch from horizon where $3 = 0 and $4),
+        0
+    ) as epoch
+),
 scanned as materialized (
     select epoch, txid, seq, event_type, payload, recorded_at
     from feed
     where
         partition = $1
-        and (epoch, txid, seq) > (
-            coalesce(
-                (select max(epoch) from feed_epoch where first_seq <= $3),
-                (select epoch from horizon where $3 = 0 and $4)
-            , 0),
-            $2::text::xid8,
-            $3::bigint
-        )
+        and (epoch, txid, seq) > ((select epoch from place), $2::text::xid8, $3::bigint)
         and (epoch, txid) < (
             (select epoch from horizon), (select xmin from horizon)
         )
@@ -50,6 +51,7 @@ last as (
 )
 select
     horizon.epoch as present_epoch,
+    (select epoch from place) as place_epoch,
     horizon.xmin::text as xmin,
     horizon.xmax::text as xmax,
     (select count(*) from scanned) as scanned,

@@ -94,11 +94,13 @@ async def read(
 def _check_history(after: Position, head: Record) -> None:
     # A position beyond the next transaction id is of a history that was lost: the database
     # was restored and nobody began a new epoch.
-    if after.epoch != head["present_epoch"] or after.transaction_id > int(head["xmax"]):
+    present = head["present_epoch"]
+    ahead = head["place_epoch"] == present and after.transaction_id > int(head["xmax"])
+    if after.epoch != present or ahead:
         raise FailedPrecondition(
             "FEED_EPOCH_CHANGED",
             "The position is of another epoch of this feed: resync from the beginning.",
-            metadata={"present_epoch": str(head["present_epoch"])},
+            metadata={"present_epoch": str(present)},
         )
 
 

@@ -19,6 +19,8 @@ from services.common.feed.wake import wake_of
 from services.common.postgres import Database
 
 HEARTBEAT_S = 5.0
+# A position that moved without events is told sooner: someone may wait for it.
+MOVED_S = 0.5
 _HELD_FIRST_S = 0.005
 _HELD_LAST_S = 0.1
 
@@ -40,7 +42,7 @@ class FeedServicer(feed_service_pb2_grpc.FeedServiceServicer):
     ) -> AsyncIterator[feed_service_pb2.SubscribeResponse]:
         """Stream the events after a position, then wait for more."""
         caller = rpc.current_call().caller
-        types = _checked_types(request.event_types, caller)
+        types = checked_types(request.event_types, caller)
         after = Position.from_proto(request.after) if request.HasField("after") else None
         async for response in self.stream(after, request.partition, types, caller):
             yield response
@@ -49,7 +51,7 @@ class FeedServicer(feed_service_pb2_grpc.FeedServiceServicer):
         self, after: Position | None, partition: int, types: Sequence[str] | None, caller: str
     ) -> AsyncIterator[feed_service_pb2.SubscribeResponse]:
         """Yield responses for ever; types None means all that the caller may read."""
-        heartbeat_at = 0.0
+        told, told_at = None, 0.0
         was_caught_up = False
         held_pause_s = _HELD_FIRST_S
         while True:
@@ -59,9 +61,10 @@ class FeedServicer(feed_service_pb2_grpc.FeedServiceServicer):
             after = batch.up_to
             turned = batch.caught_up and not was_caught_up
             was_caught_up = batch.caught_up
-            if events or turned or time.monotonic() >= heartbeat_at:
+            patience_s = HEARTBEAT_S if after == told else MOVED_S
+            if events or turned or time.monotonic() - told_at >= patience_s:
                 yield _response(events, batch)
-                heartbeat_at = time.monotonic() + HEARTBEAT_S
+                told, told_at = after, time.monotonic()
             if not batch.caught_up:
                 continue
             held_pause_s = min(held_pause_s * 2, _HELD_LAST_S) if batch.held else _HELD_FIRST_S
@@ -78,7 +81,12 @@ def may_read(type_name: str, caller: str) -> bool:
     return caller in readers or ("*" in readers and caller != "envoy")
 
 
-def _checked_types(types: Sequence[str], caller: str) -> list[str] | None:
+def checked_types(types: Sequence[str], caller: str) -> list[str] | None:
+    """Return the types to read, None for all that the caller may read.
+
+    Raises:
+        PermissionDenied: EVENT_NOT_READABLE.
+    """
     for type_name in types:
         if not may_read(type_name, caller):
             raise PermissionDenied(
