@@ -27,3 +27,7 @@ path "core/transit/hmac/api-key" {
 path "core/transit/hmac/api-key/sha2-256" {
   capabilities = ["update"]
 }
+
+path "ida/pki-response/sign/response" {
+  capabilities = ["update"]
+}

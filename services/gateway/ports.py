@@ -1,0 +1,58 @@
+"""What the use cases need from the outside."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from services.gateway.domain.request import Answer, VerifiedRequest
+
+
+class Mac(Protocol):
+    """A keyed hash and the version of its key."""
+
+    @property
+    def version(self) -> int:
+        """Of the key."""
+        ...
+
+    @property
+    def digest(self) -> bytes:
+        """The hash."""
+        ...
+
+
+class Macs(Protocol):
+    """Keyed hashes; the keys stay in Vault."""
+
+    async def hmac(
+        self, key: str, inputs: Sequence[bytes], *, version: int | None = None
+    ) -> Sequence[Mac]:
+        """Return the hash of each input."""
+        ...
+
+
+class Signer(Protocol):
+    """Signs answers."""
+
+    async def sign(self, body: bytes) -> str:
+        """Return the detached JWS over body."""
+        ...
+
+
+class Authentication(Protocol):
+    """Decides what the gateway lets through."""
+
+    async def decide(self, verified: VerifiedRequest) -> Answer:
+        """Return the signed answer, a refusal included.
+
+        Raises:
+            Unavailable: AUTHENTICATION_UNAVAILABLE, nothing is known to be decided.
+        """
+        ...
+
+    async def encryption_certificates(self) -> Mapping[str, str]:
+        """Return the certificates to seal for, PEM, by reference id.
+
+        Raises:
+            Unavailable: AUTHENTICATION_UNAVAILABLE.
+        """
+        ...

@@ -1,0 +1,68 @@
+"""Licence and API keys by keyed hash; a key that is known costs Vault nothing."""
+
+import hashlib
+import re
+from collections import OrderedDict
+from collections.abc import Container
+
+from services.common.clock import Clock
+from services.gateway.domain.directory import Directory
+from services.gateway.ports import Macs
+
+KEY = "core/transit/api-key"
+_FORM = re.compile(r"[A-Za-z0-9_-]{6,128}")
+
+
+class KeyHashes:
+    """Remembers hashes by SHA-256 of the key, of known keys only: strangers evict nobody.
+
+    Only the hash is remembered, never what it leads to, so that a change of status is seen by
+    the next request.
+    """
+
+    def __init__(
+        self, directory: Directory, macs: Macs, clock: Clock, *, ttl_s: float, max_entries: int
+    ) -> None:
+        self._directory = directory
+        self._macs = macs
+        self._clock = clock
+        self._ttl_s = ttl_s
+        self._max_entries = max_entries
+        self._known: OrderedDict[bytes, tuple[float, bytes]] = OrderedDict()
+
+    async def licence(self, secret: str) -> bytes | None:
+        """Return the keyed hash of a licence key, None when it is nobody's.
+
+        Raises:
+            Unavailable: Vault is away and the key is not remembered.
+        """
+        return await self._hash(b"licence", secret, self._directory.licences)
+
+    async def api_key(self, secret: str) -> bytes | None:
+        """Return the keyed hash of an API key, None when it is nobody's.
+
+        Raises:
+            Unavailable: Vault is away and the key is not remembered.
+        """
+        return await self._hash(b"api-key", secret, self._directory.api_keys)
+
+    async def _hash(self, kind: bytes, secret: str, among: Container[bytes]) -> bytes | None:
+        if not _FORM.fullmatch(secret):
+            return None
+        entry = hashlib.sha256(kind + b"\0" + secret.encode("ascii")).digest()
+        remembered = self._known.get(entry)
+        if remembered is not None and self._clock.monotonic() < remembered[0]:
+            return remembered[1]
+        for version in sorted(self._directory.key_versions, reverse=True):
+            [mac] = await self._macs.hmac(KEY, [secret.encode("ascii")], version=version)
+            if mac.digest in among:
+                self._remember(entry, mac.digest)
+                return mac.digest
+        self._known.pop(entry, None)
+        return None
+
+    def _remember(self, entry: bytes, digest: bytes) -> None:
+        self._known[entry] = (self._clock.monotonic() + self._ttl_s, digest)
+        self._known.move_to_end(entry)
+        while len(self._known) > self._max_entries:
+            self._known.popitem(last=False)
