@@ -55,7 +55,8 @@ std::vector<im::PositionedTemplate> positioned_of(const std::vector<Positioned>&
 
 using Rows = py::array_t<double, py::array::c_style>;
 
-Held finger_from_rows(const Rows& rows, const py::bytes& quality, double dpi, std::uint8_t position) {
+Held finger_from_rows(const Rows& rows, const py::bytes& quality, double dpi,
+                      std::uint8_t position) {
     const auto values = rows.unchecked<2>();
     const auto qualities = bytes_of(quality);
     std::vector<im::RawMinutia> minutiae;
@@ -96,7 +97,8 @@ std::vector<CandidateRow> to_rows(const std::vector<im::Candidate>& candidates) 
     return rows;
 }
 
-std::vector<CandidateRow> identify(const im::Gallery& gallery, const std::vector<Positioned>& probes,
+std::vector<CandidateRow> identify(const im::Gallery& gallery,
+                                   const std::vector<Positioned>& probes,
                                    std::size_t max_candidates, float min_similarity,
                                    const std::optional<std::vector<py::bytes>>& among,
                                    std::size_t threads, std::optional<double> deadline_s) {
@@ -137,18 +139,16 @@ void throw_in_python(std::exception_ptr pointer) {
 
 void bind_templates(py::module_& m) {
     py::class_<Held>(m, "Template")
-        .def_property_readonly("modality",
-                               [](const Held& self) {
-                                   return static_cast<int>(im::modality_of(self.value));
-                               })
+        .def_property_readonly(
+            "modality",
+            [](const Held& self) { return static_cast<int>(im::modality_of(self.value)); })
         .def_property_readonly("minutiae",
                                [](const Held& self) {
                                    return std::get<im::FingerTemplate>(self.value).minutiae.size();
                                })
-        .def_property_readonly("position",
-                               [](const Held& self) {
-                                   return int{std::get<im::FingerTemplate>(self.value).position};
-                               })
+        .def_property_readonly(
+            "position",
+            [](const Held& self) { return int{std::get<im::FingerTemplate>(self.value).position}; })
         .def_property_readonly("quality", [](const Held& self) {
             return int{std::get<im::FingerTemplate>(self.value).quality};
         });

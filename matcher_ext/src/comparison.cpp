@@ -7,7 +7,9 @@
 
 namespace idmesh::matcher {
 
-Modality modality_of(const Template& any) noexcept { return static_cast<Modality>(any.index()); }
+Modality modality_of(const Template& any) noexcept {
+    return static_cast<Modality>(any.index());
+}
 
 Probe::Probe(const Template& probe, int iris_rotation)
     : modality_(modality_of(probe)), template_(&probe) {

@@ -42,8 +42,12 @@ const KernelSet* find_kernels(std::string_view name) noexcept {
     return nullptr;
 }
 
-const KernelSet& kernels() noexcept { return *picked().set; }
+const KernelSet& kernels() noexcept {
+    return *picked().set;
+}
 
-const char* refused_set() noexcept { return picked().refused; }
+const char* refused_set() noexcept {
+    return picked().refused;
+}
 
 }  // namespace idmesh::matcher

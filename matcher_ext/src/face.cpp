@@ -16,7 +16,8 @@ FaceTemplate face_from_vector(std::span<const float> vector) {
     double squares = 0.0;
     for (const float value : vector) {
         if (!std::isfinite(value)) {
-            throw MatcherError("VALUE_NOT_FINITE", "vector", "The embedding has a NaN or infinity.");
+            throw MatcherError("VALUE_NOT_FINITE", "vector",
+                               "The embedding has a NaN or infinity.");
         }
         squares += static_cast<double>(value) * static_cast<double>(value);
     }

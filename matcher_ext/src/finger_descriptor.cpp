@@ -130,7 +130,8 @@ void keep_best(std::vector<Minutia>& minutiae) {
 
 std::int16_t scaled(double value, double dpi, const char* field) {
     if (!std::isfinite(value)) {
-        throw MatcherError("VALUE_NOT_FINITE", field, "A minutia has a coordinate that is no number.");
+        throw MatcherError("VALUE_NOT_FINITE", field,
+                           "A minutia has a coordinate that is no number.");
     }
     const double pixels = std::round(value * kDpi / dpi);
     if (std::abs(pixels) > kFarthest) {
@@ -141,7 +142,8 @@ std::int16_t scaled(double value, double dpi, const char* field) {
 
 void check_dpi(double dpi, const char* field) {
     if (!(dpi >= kLeastDpi && dpi <= kMostDpi)) {  // false for NaN
-        throw MatcherError("TEMPLATE_MALFORMED", field, "The resolution is out of [100, 2600] dpi.");
+        throw MatcherError("TEMPLATE_MALFORMED", field,
+                           "The resolution is out of [100, 2600] dpi.");
     }
 }
 

@@ -21,6 +21,8 @@ const std::array<Direction, 256> kDirections = make_directions();
 
 }  // namespace
 
-Direction direction(std::uint8_t of_256) noexcept { return kDirections[of_256]; }
+Direction direction(std::uint8_t of_256) noexcept {
+    return kDirections[of_256];
+}
 
 }  // namespace idmesh::matcher::pairing

@@ -48,8 +48,8 @@ class Reader {
 };
 
 struct Header {
-    std::uint32_t width, height;                  // pixels
-    std::uint32_t x_resolution, y_resolution;     // pixels per centimetre
+    std::uint32_t width, height;               // pixels
+    std::uint32_t x_resolution, y_resolution;  // pixels per centimetre
     std::uint32_t views;
 };
 
@@ -160,9 +160,9 @@ FingerTemplate finger_from_iso(std::span<const std::uint8_t> record, std::size_t
     if (!reader.at_end()) {
         malformed("length", "Bytes follow the last view.");
     }
-    FingerTemplate made = finger_from_minutiae(wanted.minutiae,
-                                               header.x_resolution * kCentimetresPerInch,
-                                               header.y_resolution * kCentimetresPerInch);
+    FingerTemplate made =
+        finger_from_minutiae(wanted.minutiae, header.x_resolution * kCentimetresPerInch,
+                             header.y_resolution * kCentimetresPerInch);
     made.position = static_cast<std::uint8_t>(wanted.position);
     made.quality = static_cast<std::uint8_t>(wanted.quality);
     return made;

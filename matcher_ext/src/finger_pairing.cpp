@@ -26,8 +26,8 @@ constexpr std::size_t kHullSides = 8;
 struct Fit {
     float count = 0.0F;
     float probe_x = 0.0F, probe_y = 0.0F, reference_x = 0.0F, reference_y = 0.0F;
-    float dot = 0.0F, cross = 0.0F;      // of points
-    float cosine = 0.0F, sine = 0.0F;    // of turned directions
+    float dot = 0.0F, cross = 0.0F;    // of points
+    float cosine = 0.0F, sine = 0.0F;  // of turned directions
 
     void add(float px, float py, float rx, float ry, float turned_cosine,
              float turned_sine) noexcept {
@@ -76,8 +76,8 @@ std::size_t find_choices(const FingerView& probe, const FingerView& reference,
         const Minutia& p = probe.minutiae[i];
         const float x = m.cosine * p.x - m.sine * p.y + m.shift_x;
         const float y = m.sine * p.x + m.cosine * p.y + m.shift_y;
-        const float off_middle = std::sqrt((x - m.middle_x) * (x - m.middle_x) +
-                                           (y - m.middle_y) * (y - m.middle_y));
+        const float off_middle =
+            std::sqrt((x - m.middle_x) * (x - m.middle_x) + (y - m.middle_y) * (y - m.middle_y));
         const float allowed = std::min(kFarthest, kNear + kElastic * off_middle);
         const float allowed_squared = allowed * allowed;
         for (std::size_t j = 0; j < reference.count; ++j) {
@@ -92,10 +92,11 @@ std::size_t find_choices(const FingerView& probe, const FingerView& reference,
             }
             const std::uint8_t alike = likeness[i * reference.count + j];
             const float off_turn = static_cast<float>(turned) / kMostTurned;
-            const float cost = apart / allowed_squared + off_turn * off_turn -
-                               static_cast<float>(alike) / 255.0F;
-            out[count++] = {cost, {static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(j),
-                                   alike, turned, apart}};
+            const float cost =
+                apart / allowed_squared + off_turn * off_turn - static_cast<float>(alike) / 255.0F;
+            out[count++] = {
+                cost,
+                {static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(j), alike, turned, apart}};
         }
     }
     return count;

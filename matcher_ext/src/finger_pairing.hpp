@@ -14,11 +14,11 @@ inline constexpr std::size_t kMaxSeeds = 64;
 // Pairs of minutiae whose descriptors are alike, in columns; sorted by nothing.
 struct Seeds {
     std::size_t count = 0;
-    std::array<std::uint8_t, kMaxSeeds> probe, reference;       // minutia numbers
-    std::array<float, kMaxSeeds> probe_x, probe_y;              // pixels
-    std::array<float, kMaxSeeds> reference_x, reference_y;      // pixels
-    std::array<float, kMaxSeeds> cosine, sine;                  // of reference minus probe direction
-    std::array<float, kMaxSeeds> likeness;                      // of the descriptors, 0 to 1
+    std::array<std::uint8_t, kMaxSeeds> probe, reference;   // minutia numbers
+    std::array<float, kMaxSeeds> probe_x, probe_y;          // pixels
+    std::array<float, kMaxSeeds> reference_x, reference_y;  // pixels
+    std::array<float, kMaxSeeds> cosine, sine;              // of reference minus probe direction
+    std::array<float, kMaxSeeds> likeness;                  // of the descriptors, 0 to 1
 };
 
 // Takes probe to reference: turn, then shift.
@@ -30,9 +30,9 @@ struct Motion {
 
 struct Pair {
     std::uint8_t probe, reference;
-    std::uint8_t likeness;     // of the descriptors, 0 to 255
-    std::int8_t turned;        // direction left over after the motion, 256 to the turn
-    float apart;               // pixels left over after the motion, squared
+    std::uint8_t likeness;  // of the descriptors, 0 to 255
+    std::int8_t turned;     // direction left over after the motion, 256 to the turn
+    float apart;            // pixels left over after the motion, squared
 };
 
 struct Pairing {

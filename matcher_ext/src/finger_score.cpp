@@ -21,8 +21,8 @@ constexpr FingerFeatures kWeights{0.59F, 5.5F, -0.36F, -0.15F, -0.05F, 1.2F};
 
 float evidence(const FingerFeatures& f) noexcept {
     return kBias + kWeights.pairs * f.pairs + kWeights.coverage * f.coverage +
-           kWeights.apart * f.apart + kWeights.turned * f.turned +
-           kWeights.unpaired * f.unpaired + kWeights.agreement * f.agreement;
+           kWeights.apart * f.apart + kWeights.turned * f.turned + kWeights.unpaired * f.unpaired +
+           kWeights.agreement * f.agreement;
 }
 
 FingerFeatures features_of(const pairing::Pairing& found, const pairing::Overlap& overlap,
@@ -35,10 +35,9 @@ FingerFeatures features_of(const pairing::Pairing& found, const pairing::Overlap
     }
     const std::size_t expected = std::min(overlap.probe, overlap.reference);
     features.pairs = static_cast<float>(found.count);
-    features.coverage =
-        features.pairs / static_cast<float>(std::max<std::size_t>(1, expected));
-    features.unpaired = std::max(0.0F, static_cast<float>(overlap.probe + overlap.reference) -
-                                           2.0F * features.pairs);
+    features.coverage = features.pairs / static_cast<float>(std::max<std::size_t>(1, expected));
+    features.unpaired = std::max(
+        0.0F, static_cast<float>(overlap.probe + overlap.reference) - 2.0F * features.pairs);
     features.agreement = std::sqrt(agreement);
     return features;
 }

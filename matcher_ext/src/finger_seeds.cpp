@@ -14,11 +14,12 @@ namespace {
 // Samples turned further than this against each other are not compared as one finger: 84 degrees.
 constexpr int kMostTurned = 60;
 
-constexpr float kNear = 8.0F;        // pixels that two minutiae may shift against each other
-constexpr float kElastic = 0.11F;    // and per pixel between them
+constexpr float kNear = 8.0F;         // pixels that two minutiae may shift against each other
+constexpr float kElastic = 0.11F;     // and per pixel between them
 constexpr float kTurnCosine = 0.85F;  // of the most that two seeds' turns may differ, 32 degrees
 constexpr int kRounds = 4;
-// In a small or blurred print the right pairs may not look alike at all; their agreement still shows.
+// In a small or blurred print the right pairs may not look alike at all; their agreement still
+// shows.
 constexpr float kUnlike = 0.2F;
 constexpr float kSupport = 5.0F;  // by a seed in full agreement, relative to a seed's own
 constexpr float kLeastSupport = 1e-6F;

@@ -1,9 +1,9 @@
 // Memory layout, threads, best candidates. Knows no instruction set.
 //
-// A reference is one record: its templates lie one after the other in one segment, and never change.
-// A change writes a new record and retires the old one. Every change has a number, its epoch; a
-// record is visible to the searches whose epoch is in [born, died). So a search sees one moment
-// without holding a lock, and a writer waits for no search.
+// A reference is one record: its templates lie one after the other in one segment, and never
+// change. A change writes a new record and retires the old one. Every change has a number, its
+// epoch; a record is visible to the searches whose epoch is in [born, died). So a search sees one
+// moment without holding a lock, and a writer waits for no search.
 #include "idmesh/matcher/gallery.hpp"
 
 #include <algorithm>
@@ -91,9 +91,13 @@ std::size_t Gallery::remove(const ReferenceId& reference_id) {
     return state_->store.remove(reference_id);
 }
 
-std::size_t Gallery::templates() const noexcept { return state_->store.templates(); }
+std::size_t Gallery::templates() const noexcept {
+    return state_->store.templates();
+}
 
-std::size_t Gallery::references() const noexcept { return state_->store.references(); }
+std::size_t Gallery::references() const noexcept {
+    return state_->store.references();
+}
 
 bool Gallery::contains(const ReferenceId& reference_id) const {
     return state_->store.find(reference_id).segment != nullptr;
@@ -123,9 +127,11 @@ float Gallery::verify(const ReferenceId& reference_id, const PositionedTemplate&
     check(positioned);
     const Found found = state_->store.find(reference_id);
     if (found.segment == nullptr) {
-        throw MatcherError("REFERENCE_NOT_FOUND", "reference_id", "The gallery has no such reference.");
+        throw MatcherError("REFERENCE_NOT_FOUND", "reference_id",
+                           "The gallery has no such reference.");
     }
-    const PositionedProbe ready{positioned.position, Probe(*positioned.value, state_->iris_rotation)};
+    const PositionedProbe ready{positioned.position,
+                                Probe(*positioned.value, state_->iris_rotation)};
     const std::optional<PositionSimilarity> best =
         best_of_record(*found.segment, found.segment->record(found.record), ready);
     if (!best) {

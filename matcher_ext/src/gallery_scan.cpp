@@ -80,7 +80,7 @@ class Scan {
 
     // Takes pieces of work until there are none. Any number of threads may run it.
     void run(Best& best) {
-        std::vector<PositionSimilarity> found(probes_.size());
+        Scratch scratch;
         for (;;) {
             const std::size_t number = next_.fetch_add(1, std::memory_order_relaxed);
             if (number >= snapshot_.work.size() || stopped_.load(std::memory_order_relaxed)) {
@@ -91,7 +91,7 @@ class Scan {
                 const Record& record = work.segment->record(k);
                 if (record.visible(snapshot_.epoch)) {
                     check_deadline();
-                    compare_record(*work.segment, record, found, best);
+                    compare_record(*work.segment, record, scratch, best);
                 }
             }
         }
@@ -100,28 +100,33 @@ class Scan {
     void stop() noexcept { stopped_.store(true, std::memory_order_relaxed); }
 
   private:
-    void check_deadline() {
+    // One thread's, kept from record to record so that none is allocated for each.
+    struct Scratch {
+        std::vector<PositionSimilarity> found;
+        std::vector<float> similarities;  // in the order of the probes: every thread adds alike
+    };
+
+    void check_deadline() const {
         if (search_.deadline && Clock::now() >= *search_.deadline) {
             throw MatcherError("DEADLINE_EXCEEDED", "deadline_s",
                                "The deadline passed before the gallery was searched.");
         }
     }
 
-    void compare_record(const Segment& segment, const Record& record,
-                        std::vector<PositionSimilarity>& found, Best& best) const {
+    void compare_record(const Segment& segment, const Record& record, Scratch& scratch,
+                        Best& best) const {
+        auto& [found, similarities] = scratch;
         found.clear();
+        similarities.clear();
         for (const PositionedProbe& probe : probes_) {
             if (const auto one = best_of_record(segment, record, probe)) {
                 found.push_back(*one);
+                similarities.push_back(one->similarity);
             }
         }
         if (found.empty()) {
             return;
         }
-        // Evidence is added in the order of the probes, so every thread adds alike.
-        std::vector<float> similarities(found.size());
-        std::transform(found.begin(), found.end(), similarities.begin(),
-                       [](const PositionSimilarity& one) { return one.similarity; });
         const float fused = fuse(modality_, similarities);
         if (best.wants(fused)) {
             best.add({record.reference_id, fused, by_position(found)});

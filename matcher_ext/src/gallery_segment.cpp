@@ -45,10 +45,13 @@ struct Segment::Source {
     std::size_t bytes() const noexcept { return aligned(tail_offset + tail.size()); }
 };
 
-void Segment::FreeAligned::operator()(std::byte* bytes) const noexcept { std::free(bytes); }
+void Segment::FreeAligned::operator()(std::byte* bytes) const noexcept {
+    std::free(bytes);
+}
 
 Segment::Segment()
-    : records_(std::make_unique<Record[]>(kRecords)), slots_(std::make_unique<Slot[]>(kSlots)),
+    : records_(std::make_unique<Record[]>(kRecords)),
+      slots_(std::make_unique<Slot[]>(kSlots)),
       payload_(static_cast<std::byte*>(std::aligned_alloc(kAlignment, kPayloadBytes))) {
     if (!payload_) {
         throw std::bad_alloc();

@@ -66,7 +66,8 @@ class Segment {
 
     static Source source_of(const PositionedTemplate& positioned) noexcept;
     Source source_of(const Slot& slot) const noexcept;
-    bool write(const ReferenceId& reference_id, std::span<const Source> sources, Epoch born) noexcept;
+    bool write(const ReferenceId& reference_id, std::span<const Source> sources,
+               Epoch born) noexcept;
 
     std::unique_ptr<Record[]> records_;
     std::unique_ptr<Slot[]> slots_;

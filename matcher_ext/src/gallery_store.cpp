@@ -10,7 +10,8 @@ std::size_t HashReferenceId::operator()(const ReferenceId& id) const noexcept {
     // Multiplied, for ids that are counted up instead of drawn.
     std::uint64_t halves[2];
     std::memcpy(halves, id.data(), sizeof halves);
-    const std::uint64_t mixed = (halves[0] ^ (halves[1] * 0x9E3779B97F4A7C15U)) * 0xD6E8FEB86659FD93U;
+    const std::uint64_t mixed =
+        (halves[0] ^ (halves[1] * 0x9E3779B97F4A7C15U)) * 0xD6E8FEB86659FD93U;
     return static_cast<std::size_t>(mixed ^ mixed >> 32);
 }
 

@@ -38,7 +38,8 @@ void rotate_rows(const std::uint64_t* in, unsigned angles, std::uint64_t* out) n
 
 void copy_bits(std::span<const std::uint8_t> bytes, const char* field, std::uint64_t* out) {
     if (bytes.size() != kIrisBytes) {
-        throw MatcherError("TEMPLATE_MALFORMED", field, "An iris code and its mask have 256 bytes.");
+        throw MatcherError("TEMPLATE_MALFORMED", field,
+                           "An iris code and its mask have 256 bytes.");
     }
     std::memcpy(out, bytes.data(), kIrisBytes);
 }

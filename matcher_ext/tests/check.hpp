@@ -11,12 +11,12 @@
 #include "idmesh/matcher/error.hpp"
 #include "idmesh/matcher/finger_template.hpp"
 
-#define CHECK(condition)                                                                     \
-    do {                                                                                     \
-        if (!(condition)) {                                                                  \
-            std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);     \
-            std::exit(1);                                                                    \
-        }                                                                                    \
+#define CHECK(condition)                                                                 \
+    do {                                                                                 \
+        if (!(condition)) {                                                              \
+            std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
+            std::exit(1);                                                                \
+        }                                                                                \
     } while (false)
 
 // The reason with which `act` is refused; empty if it is not.

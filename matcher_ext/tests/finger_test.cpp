@@ -74,7 +74,8 @@ void every_set_equals_serial() {
     const auto b = to_template(a_finger(random, 41));
     std::vector<std::uint8_t> expected(50 * 41);
     std::vector<std::uint8_t> found(50 * 41);
-    serial::compare_descriptors(a.descriptors.data(), 50, b.descriptors.data(), 41, expected.data());
+    serial::compare_descriptors(a.descriptors.data(), 50, b.descriptors.data(), 41,
+                                expected.data());
     kernels().compare_descriptors(a.descriptors.data(), 50, b.descriptors.data(), 41, found.data());
     CHECK(expected == found);
     CHECK(find_kernels("serial") != nullptr);

@@ -26,7 +26,8 @@ void a_rotation_moves_every_angle_of_every_row() {
         const IrisTemplate turned = iris_rotated(iris, angles);
         for (std::size_t row = 0; row < kIrisBits / kIrisAngles; ++row) {
             for (std::size_t angle = 0; angle < kIrisAngles; ++angle) {
-                const std::size_t to = (angle + 256 + static_cast<std::size_t>(angles)) % kIrisAngles;
+                const std::size_t to =
+                    (angle + 256 + static_cast<std::size_t>(angles)) % kIrisAngles;
                 CHECK(bit(iris.code, row * kIrisAngles + angle) ==
                       bit(turned.code, row * kIrisAngles + to));
                 CHECK(bit(iris.mask, row * kIrisAngles + angle) ==
@@ -81,7 +82,8 @@ void what_is_no_template_is_refused() {
     CHECK(refused([] { face_from_vector({}); }) == "TEMPLATE_EMPTY");
     CHECK(refused([] { face_from_vector(std::vector<float>(3)); }) == "TEMPLATE_EMPTY");
     CHECK(refused([] { face_from_vector(std::vector<float>{NAN}); }) == "VALUE_NOT_FINITE");
-    CHECK(refused([] { face_from_vector(std::vector<float>(5000, 1.0F)); }) == "DIMENSION_MISMATCH");
+    CHECK(refused([] { face_from_vector(std::vector<float>(5000, 1.0F)); }) ==
+          "DIMENSION_MISMATCH");
 }
 
 }  // namespace

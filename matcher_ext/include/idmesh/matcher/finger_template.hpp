@@ -52,13 +52,14 @@ struct RawMinutia {
     std::uint8_t quality;
 };
 
-// Reads one view of a record of ISO/IEC 19794-2:2005 (format `FMR`, version ` 20`); checks all of it.
-// Throws MatcherError: TEMPLATE_MALFORMED, TEMPLATE_EMPTY.
+// Reads one view of a record of ISO/IEC 19794-2:2005 (format `FMR`, version ` 20`); checks all of
+// it. Throws MatcherError: TEMPLATE_MALFORMED, TEMPLATE_EMPTY.
 FingerTemplate finger_from_iso(std::span<const std::uint8_t> record, std::size_t view);
 
 // Brings minutiae to 500 dpi, keeps the best kMaxMinutiae and describes each.
 // Throws MatcherError: TEMPLATE_EMPTY, TEMPLATE_MALFORMED, VALUE_NOT_FINITE.
-FingerTemplate finger_from_minutiae(std::span<const RawMinutia> minutiae, double dpi_x, double dpi_y);
+FingerTemplate finger_from_minutiae(std::span<const RawMinutia> minutiae, double dpi_x,
+                                    double dpi_y);
 
 // One descriptor for each minutia. out has room for minutiae.size().
 void describe(std::span<const Minutia> minutiae, Descriptor* out) noexcept;

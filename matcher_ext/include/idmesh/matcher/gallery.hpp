@@ -8,7 +8,6 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "idmesh/matcher/comparison.hpp"
@@ -29,7 +28,7 @@ struct PositionSimilarity {
 
 struct Candidate {
     ReferenceId reference_id;
-    float similarity;                              // fused over the probes
+    float similarity;                             // fused over the probes
     std::vector<PositionSimilarity> by_position;  // ascending position
 };
 
@@ -67,8 +66,8 @@ class Gallery {
     std::vector<Candidate> identify(std::span<const PositionedTemplate> probes,
                                     const Search& search) const;
 
-    // The greatest similarity of probe to the reference's templates, at the probe's position if that
-    // is known. Throws MatcherError: REFERENCE_NOT_FOUND, and what check() throws.
+    // The greatest similarity of probe to the reference's templates, at the probe's position if
+    // that is known. Throws MatcherError: REFERENCE_NOT_FOUND, and what check() throws.
     float verify(const ReferenceId& reference_id, const PositionedTemplate& probe) const;
 
     // Throws MatcherError: MODALITY_MISMATCH, DIMENSION_MISMATCH, POSITION_OUT_OF_RANGE.

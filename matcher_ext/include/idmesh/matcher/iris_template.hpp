@@ -18,7 +18,8 @@ struct alignas(64) IrisTemplate {
 };
 
 // Throws MatcherError: TEMPLATE_MALFORMED (not 256 bytes each), MASK_EMPTY (no valid bit).
-IrisTemplate iris_from_bytes(std::span<const std::uint8_t> code, std::span<const std::uint8_t> mask);
+IrisTemplate iris_from_bytes(std::span<const std::uint8_t> code,
+                             std::span<const std::uint8_t> mask);
 
 // The template as the eye would give it, turned by `angles` steps of 1/128 turn, either way.
 IrisTemplate iris_rotated(const IrisTemplate& iris, int angles) noexcept;
