@@ -1,4 +1,5 @@
-// Comparisons a second of CPU time on one core, of generated templates. Usage: comparisons_bench [seconds]
+// Comparisons a second of CPU time on one core, of generated templates.
+// Usage: comparisons_bench [seconds]
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
