@@ -30,5 +30,30 @@ stubs: .venv ## Regenerates the gRPC stubs
 demo: .venv ## Starts the mesh, enrols people, authenticates them, stops
 	@$(PY) -m services.cli demo
 
-up: .venv ## Starts the mesh and leaves it running in the foreground
+up: .venv ## Starts the mesh and keeps it running until Ctrl-C
 	@$(PY) -m services.cli up
+
+down: .venv ## Stops a mesh that runs in .idmesh
+	@$(PY) -m services.cli down
+
+test: .venv ## Runs all tests; says at the end what this machine lacked
+	@$(PY) -m pytest -q -p no:cacheprovider tests
+
+unit: .venv ## Runs the fast tests only: no process, no network
+	@$(PY) -m pytest -q tests/unit
+
+bench: .venv ## Measures enrolments and authentications per second
+	@$(PY) -m services.cli bench enrol
+	@$(PY) -m services.cli bench auth
+
+lint: .venv ## Style, import contracts, proto style and compatibility
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@.venv/bin/lint-imports --no-logo
+	@.ci/buf
+
+types: .venv ## mypy, strict
+	@$(PY) -m mypy services matcher_ext vault tests
+
+clean: ## Removes what was built; leaves data folders alone
+	rm -rf .venv .venv-* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
