@@ -12,7 +12,7 @@ from typing import Any
 
 import grpc
 
-from services.common.rpc.observation import record_client_call
+from services.common.rpc.observation import note_client_call
 from services.common.rpc.status import from_rpc_error
 
 
@@ -28,7 +28,7 @@ class _Translated:
         return getattr(self._call, name)
 
     def _record(self, code: str) -> None:
-        record_client_call(self._method, code, self._started)
+        note_client_call(self._method, code, self._started)
 
 
 class AnswerCall(_Translated):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
@@ -45,6 +45,9 @@ _log = telemetry.get_logger("rpc")
 Context = grpc.aio.ServicerContext[Any, Any]
 # Quoted: it is generic in its type stubs only.
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+
+_Work: TypeAlias = "Callable[[_Stream], Awaitable[Any]]"
 
 
 @dataclass(frozen=True)
@@ -104,51 +107,56 @@ class Interceptor:
 
     def _unary_unary(self, route: Route, behaviour: Any, parse: Any) -> Any:
         async def serve(raw: bytes, context: Context) -> Any:
-            async with self._guarded(route, context):
-                return await behaviour(_request(route, parse, raw), context)
+            def work(stream: _Stream) -> Any:
+                return behaviour(_request(route, parse, raw), context)
+
+            return await self._serve(route, context, work)
 
         return serve
 
     def _stream_unary(self, route: Route, behaviour: Any, parse: Any) -> Any:
+        def work(stream: _Stream) -> Any:
+            stream.reads(lambda raw: _request(route, parse, raw))
+            return behaviour(stream, stream)
+
         async def serve(_: Any, context: Context) -> Any:
-            async with self._guarded(route, context) as stream:
-                stream.reads(lambda raw: _request(route, parse, raw))
-                return await behaviour(stream, stream)
+            return await self._serve(route, context, work)
 
         return serve
 
     def _unary_stream(self, route: Route, behaviour: Any, parse: Any) -> Any:
         async def serve(raw: bytes, context: Context) -> None:
-            async with self._guarded(route, context) as stream:
-                await _respond(behaviour(_request(route, parse, raw), stream), stream)
+            def work(stream: _Stream) -> Any:
+                return _respond(behaviour(_request(route, parse, raw), stream), stream)
+
+            await self._serve(route, context, work)
 
         return serve
 
     def _stream_stream(self, route: Route, behaviour: Any, parse: Any) -> Any:
+        def work(stream: _Stream) -> Any:
+            stream.reads(lambda raw: _request(route, parse, raw))
+            return _respond(behaviour(stream, stream), stream)
+
         async def serve(_: Any, context: Context) -> None:
-            async with self._guarded(route, context) as stream:
-                stream.reads(lambda raw: _request(route, parse, raw))
-                await _respond(behaviour(stream, stream), stream)
+            await self._serve(route, context, work)
 
         return serve
 
-    @asynccontextmanager
-    async def _guarded(self, route: Route, context: Context) -> AsyncIterator[_Stream]:
-        """Admit the caller, keep the deadline, turn what is raised into a status, tell of it."""
+    async def _serve(self, route: Route, context: Context, work: _Work) -> Any:
+        """Do the work as a status, in time, and tell of it."""
         served = Served(route.method, quiet=route.quiet)
         metadata = dict(context.invocation_metadata() or ())
-        CORRELATION_ID.set(accepted_correlation_id(_text(metadata.get(CORRELATION_METADATA))))
+        served.correlation_id = accepted_correlation_id(_text(metadata.get(CORRELATION_METADATA)))
+        CORRELATION_ID.set(served.correlation_id)
         stream = _Stream(context)
         try:
             with server_span(route.method, metadata):
                 call = self._admit(route, context, metadata, served)
                 enter(call)
                 if call.deadline is None:
-                    async with self._open(stream):
-                        yield stream
-                else:
-                    async with _until(call):
-                        yield stream
+                    return await self._without_deadline(work, stream)
+                return await _in_time(work, stream, call.deadline - time.monotonic())
         except PlatformError as error:
             await _fail(served, context, error)
         except _Drained:
@@ -194,11 +202,10 @@ class Interceptor:
         correlation = CORRELATION_ID.get()
         return Call(caller, correlation, deadline, operator or None, roles, route.method)
 
-    @asynccontextmanager
-    async def _open(self, stream: _Stream) -> AsyncIterator[None]:
+    async def _without_deadline(self, work: _Work, stream: _Stream) -> Any:
         self._streams.add(stream)
         try:
-            yield
+            return await work(stream)
         finally:
             self._streams.discard(stream)
 
@@ -265,12 +272,11 @@ async def _respond(responses: Any, stream: _Stream) -> None:
             await stream.write(response)
 
 
-@asynccontextmanager
-async def _until(call: Call) -> AsyncIterator[None]:
-    scope = asyncio.timeout(call.remaining_s())
+async def _in_time(work: _Work, stream: _Stream, seconds: float) -> Any:
+    scope = asyncio.timeout(seconds)
     try:
         async with scope:
-            yield
+            return await work(stream)
     except TimeoutError:
         if not scope.expired():
             raise

@@ -1,11 +1,18 @@
-"""What is told of each call: one log line, its duration and result as metrics, a span."""
+"""What is told of each call: one log line, its duration and result as metrics, a span.
+
+Calls are only noted as they end. Lines and metrics are made of the notes some at a time, a
+tenth of a second later: made one by one between other work they cost several times as much.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import NamedTuple
 
 from opentelemetry import trace
 from opentelemetry.metrics import CallbackOptions, Observation
@@ -13,8 +20,12 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from services.common import telemetry
+from services.common.telemetry.logs import instant, write_known
 
-_log = telemetry.get_logger("rpc")
+FLUSH_S = 0.1
+# At most so many are told at once: about a millisecond of work.
+FLUSH_AT = 64
+
 _meter = telemetry.meter("idmesh.rpc")
 _tracer = telemetry.tracer("idmesh.rpc")
 _propagator = TraceContextTextMapPropagator()
@@ -50,7 +61,7 @@ _ALARMING = frozenset({"INTERNAL", "UNKNOWN", "DATA_LOSS"})
 class Served:
     """One RPC being served, filled in as it becomes known."""
 
-    __slots__ = ("caller", "code", "method", "quiet", "reason", "started", "stream")
+    __slots__ = ("caller", "code", "correlation_id", "method", "quiet", "reason", "started")
 
     def __init__(self, method: str, *, quiet: bool) -> None:
         self.method = method
@@ -58,27 +69,97 @@ class Served:
         self.caller = ""
         self.code = "OK"
         self.reason = ""
+        self.correlation_id = ""
         self.started = time.perf_counter()
         _in_flight[method] += 1
 
     def finish(self) -> None:
-        """Count the call and log it; never its content."""
+        """Note the call as ended now."""
         _in_flight[self.method] -= 1
-        taken = time.perf_counter() - self.started
-        attributes = {"method": self.method, "code": self.code, "caller": self.caller}
-        _served.record(taken, attributes)
-        if self.quiet and self.code not in _ALARMING:
+        _notes.add(_ServedNote(self, time.time(), time.perf_counter() - self.started, _trace_id()))
+
+
+class _ServedNote(NamedTuple):
+    served: Served
+    at: float
+    taken_s: float
+    trace_id: str
+
+    def tell(self) -> dict[str, object] | None:
+        """Count the call; return its log line, which never has anything of its content."""
+        served = self.served
+        attributes = {"method": served.method, "code": served.code, "caller": served.caller}
+        _served.record(self.taken_s, attributes)
+        alarming = served.code in _ALARMING
+        if served.quiet and not alarming:
+            return None
+        line: dict[str, object] = {
+            "timestamp": instant(self.at),
+            "level": "error" if alarming else "info",
+            "component": "rpc",
+            "event": "rpc",
+            "correlation_id": served.correlation_id,
+            "duration_ms": round(self.taken_s * 1_000, 3),
+            **attributes,
+        }
+        if served.reason:
+            line["reason"] = served.reason
+        if self.trace_id:
+            line["trace_id"] = self.trace_id
+        return line
+
+
+class _CalledNote(NamedTuple):
+    method: str
+    code: str
+    taken_s: float
+
+    def tell(self) -> None:
+        """Count the call."""
+        _called.record(self.taken_s, {"method": self.method, "code": self.code})
+
+
+class _Notes:
+    """The calls that ended and are not told yet."""
+
+    def __init__(self) -> None:
+        self._pending: list[_ServedNote | _CalledNote] = []
+        self._awaited_by: asyncio.AbstractEventLoop | None = None
+
+    def add(self, note: _ServedNote | _CalledNote) -> None:
+        self._pending.append(note)
+        if len(self._pending) >= FLUSH_AT:
+            self.flush()
             return
-        write = _log.error if self.code in _ALARMING else _log.info
-        told: dict[str, object] = {"duration_ms": round(taken * 1_000, 3), **attributes}
-        if self.reason:
-            told["reason"] = self.reason
-        write("rpc", **told)
+        loop = asyncio.get_running_loop()
+        if self._awaited_by is not loop:
+            self._awaited_by = loop
+            loop.call_later(FLUSH_S, self._due)
+
+    def _due(self) -> None:
+        self._awaited_by = None
+        self.flush()
+
+    def flush(self) -> None:
+        """Tell them all."""
+        pending, self._pending = self._pending, []
+        lines = [line for note in pending if (line := note.tell()) is not None]
+        if lines:
+            write_known(lines)
 
 
-def record_client_call(method: str, code: str, started: float) -> None:
-    """Count a call that this process made; started is time.perf_counter() at its start."""
-    _called.record(time.perf_counter() - started, {"method": method, "code": code})
+_notes = _Notes()
+atexit.register(_notes.flush)
+
+
+def flush() -> None:
+    """Tell of all calls that have ended so far."""
+    _notes.flush()
+
+
+def note_client_call(method: str, code: str, started: float) -> None:
+    """Note a call that this process made; started is time.perf_counter() at its start."""
+    _notes.add(_CalledNote(method, code, time.perf_counter() - started))
 
 
 def tracing() -> bool:
@@ -91,6 +172,14 @@ def server_span(method: str, metadata: dict[str, str | bytes]) -> AbstractContex
     if not tracing():
         return nullcontext()
     return _started_span(method, metadata)
+
+
+def inject_trace(metadata: list[tuple[str, str | bytes]]) -> None:
+    """Add the present span to an outgoing call's metadata."""
+    if tracing():
+        carrier: dict[str, str] = {}
+        _propagator.inject(carrier)
+        metadata.extend(carrier.items())
 
 
 @contextmanager
@@ -109,9 +198,8 @@ def _started_span(method: str, metadata: dict[str, str | bytes]) -> Iterator[Non
         yield
 
 
-def inject_trace(metadata: list[tuple[str, str | bytes]]) -> None:
-    """Add the present span to an outgoing call's metadata."""
-    if tracing():
-        carrier: dict[str, str] = {}
-        _propagator.inject(carrier)
-        metadata.extend(carrier.items())
+def _trace_id() -> str:
+    if not tracing():
+        return ""
+    span = trace.get_current_span().get_span_context()
+    return f"{span.trace_id:032x}" if span.is_valid else ""

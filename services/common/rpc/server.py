@@ -18,6 +18,7 @@ from services.common.config import ConfigError, TlsConfig
 from services.common.rpc import certificates
 from services.common.rpc.call import EDGE
 from services.common.rpc.interceptor import Handler, Interceptor, Route
+from services.common.rpc.observation import flush
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 MAX_UNARY_S = 30.0
@@ -153,6 +154,7 @@ class Server:
         await asyncio.sleep(LAME_DUCK_S)
         self._interceptor.drain()
         await self._server.stop(grace_s)
+        flush()
         _log.info("drained", service=self.name)
 
     def _default_deadline(self, method: MethodDescriptor) -> float | None:

@@ -41,7 +41,9 @@ def check(request: Message, *, refuse_unknown_fields: bool = False) -> None:
     Raises:
         InvalidArgument: REQUEST_INVALID with a violation for each fault, never with a value.
     """
-    violations = [_told(found) for found in protovalidate.collect_violations(request)]
+    violations = []
+    if _has_rules(request.DESCRIPTOR):
+        violations = [_told(found) for found in protovalidate.collect_violations(request)]
     if refuse_unknown_fields or _reaches_enum(request.DESCRIPTOR):
         violations += _walk(request, "", refuse_unknown_fields)
     if violations:
@@ -75,22 +77,33 @@ def _path(field: Any) -> str:
     return ".".join(parts)
 
 
-@cache
-def _reaches_enum(descriptor: Descriptor) -> bool:
-    """Say whether a message of this type can hold an enum anywhere."""
+def _reached(descriptor: Descriptor) -> Iterator[Descriptor]:
+    """Yield every message type that a message of this type can hold, itself first."""
     seen: set[str] = set()
     pending = [descriptor]
     while pending:
         present = pending.pop()
-        if present.full_name in seen:
-            continue
-        seen.add(present.full_name)
-        for field in present.fields:
-            if field.enum_type is not None:
-                return True
-            if field.message_type is not None:
-                pending.append(field.message_type)
-    return False
+        if present.full_name not in seen:
+            seen.add(present.full_name)
+            yield present
+            pending += [field.message_type for field in present.fields if field.message_type]
+
+
+@cache
+def _reaches_enum(descriptor: Descriptor) -> bool:
+    return any(
+        field.enum_type is not None for held in _reached(descriptor) for field in held.fields
+    )
+
+
+@cache
+def _has_rules(descriptor: Descriptor) -> bool:
+    return any(
+        option.full_name.startswith("buf.validate.")
+        for held in _reached(descriptor)
+        for described in (held, *held.fields, *held.oneofs)
+        for option, _ in described.GetOptions().ListFields()
+    )
 
 
 def _walk(message: Message, at: str, unknown_too: bool) -> Iterator[FieldViolation]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import MutableMapping
+import time
+from collections.abc import Iterable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -26,6 +27,7 @@ _LEVELS = {
 }
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=str).encode
 _common: dict[str, str] = {}
+_level = [logging.INFO]
 
 
 class _Stderr:
@@ -45,10 +47,27 @@ def render(level: str, entry: MutableMapping[str, Any]) -> str:
         error = sys.exc_info()[1]
     elif isinstance(error, tuple):
         error = error[1]
-    line: dict[str, object] = {
-        "timestamp": datetime.now(UTC).isoformat(timespec="microseconds"),
-        "level": level,
-    }
+    line = _head(level)
+    line |= redact(entry)
+    if isinstance(error, BaseException):
+        # Types and frames only, of our own making: not to be redacted twice.
+        line["error"] = describe(error)
+    return _encode(line)
+
+
+def write_known(lines: Iterable[Mapping[str, object]]) -> None:
+    """Write lines whose fields are all of this package's callers' own making, at once.
+
+    For the one line that every RPC writes: many together, without the redaction, cost a
+    tenth. Nothing that came out of a request belongs in them.
+    """
+    if _level[0] <= logging.INFO:
+        sys.stderr.write("".join(f"{_encode({**line, **_common})}\n" for line in lines))
+        sys.stderr.flush()
+
+
+def _head(level: str) -> dict[str, object]:
+    line: dict[str, object] = {"timestamp": instant(time.time()), "level": level}
     if correlation := CORRELATION_ID.get():
         line["correlation_id"] = correlation
     span = trace.get_current_span().get_span_context()
@@ -56,11 +75,12 @@ def render(level: str, entry: MutableMapping[str, Any]) -> str:
         line["trace_id"] = f"{span.trace_id:032x}"
         line["span_id"] = f"{span.span_id:016x}"
     line |= _common
-    line |= redact(entry)
-    if isinstance(error, BaseException):
-        # Types and frames only, of our own making: not to be redacted twice.
-        line["error"] = describe(error)
-    return _encode(line)
+    return line
+
+
+def instant(at: float) -> str:
+    """Return the form in which logs give an instant, here in seconds since 1970."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds")
 
 
 def _processor(_: object, method: str, entry: MutableMapping[str, Any]) -> str:
@@ -88,6 +108,7 @@ def configure_logs(level: str, process: str) -> None:
     """Set the level and the process name; also routes the standard library's logging here."""
     number = _LEVELS[level]
     _common["process"] = process
+    _level[0] = number
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(number))
     root = logging.getLogger()
     root.handlers = [_ThroughRedaction()]
