@@ -125,6 +125,6 @@ setup(
         *find_packages(where=str(STUBS.relative_to(ROOT)), include=["idmesh", "idmesh.*", "buf", "buf.*"]),
     ],
     package_dir={"idmesh": "build/stubs/idmesh", "buf": "build/stubs/buf"},
-    ext_modules=[Extension("matcher_ext._native", sources=[])] if (ROOT / "matcher_ext/CMakeLists.txt").exists() else [],
+    ext_modules=[Extension("matcher_ext._native", sources=[])],
     cmdclass={"build_ext": BuildMatcher},
 )
