@@ -21,6 +21,7 @@ _gauge = telemetry.meter("idmesh.process").create_gauge(
 async def watch_loop() -> None:
     """Measure for ever."""
     loop = asyncio.get_running_loop()
+    _gauge.set(0.0)
     while True:
         before = loop.time()
         await asyncio.sleep(INTERVAL_S)

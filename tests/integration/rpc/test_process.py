@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import sys
 import textwrap
+import urllib.request
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 from services.common import rpc
 from services.common.config import TlsConfig
@@ -114,7 +118,9 @@ async def launch(echo: Any, join: Any, tmp_path: Path) -> AsyncIterator[Any]:
         (package / "config.py").write_text(CONFIG)
         (package / "wiring.py").write_text(f"NAME = {name!r}\n" + WIRING)
 
-    async def launch(*, back: str = "", more: str = "", services: str = "front back") -> Process:
+    async def launch(
+        *, back: str = "", more: str = "", services: str = "front back", otlp: str = ""
+    ) -> Process:
         await join("front")
         await join("back")
         port = _free_port()
@@ -126,6 +132,7 @@ async def launch(echo: Any, join: Any, tmp_path: Path) -> AsyncIterator[Any]:
                 name = "test"
                 [telemetry]
                 metrics_listen = "127.0.0.1:0"
+                otlp_endpoint = "{otlp}"
                 [services.front]
                 listen = "127.0.0.1:0"
                 tls.folder = "{tmp_path}"
@@ -230,3 +237,51 @@ async def test_a_wrong_configuration_is_told_and_has_an_exit_code_of_its_own(
     code, log = await process.ended()
     assert (code, process.ready) == (78, {})
     assert why in log
+
+
+class Collector(trace_service_pb2_grpc.TraceServiceServicer):
+    """Receives spans as an OpenTelemetry collector does."""
+
+    def __init__(self) -> None:
+        self.spans: list[Any] = []
+
+    async def Export(self, request: Any, context: Any) -> Any:
+        for resource in request.resource_spans:
+            for scope in resource.scope_spans:
+                self.spans += scope.spans
+        return trace_service_pb2.ExportTraceServiceResponse()
+
+
+async def test_metrics_can_be_scraped_and_spans_join_across_services(
+    launch: Any, echo: Any, join: Any
+) -> None:
+    collector = Collector()
+    receiver = grpc.aio.server()
+    add: Any = trace_service_pb2_grpc.add_TraceServiceServicer_to_server
+    add(collector, receiver)
+    port = receiver.add_insecure_port("127.0.0.1:0")
+    await receiver.start()
+    process = await launch(otlp=f"http://127.0.0.1:{port}")
+    channels, stub = await _front(process, echo, await join("alpha"))
+    await stub.Echo(echo.Request())
+    await asyncio.sleep(0.3)
+    scraped = await asyncio.to_thread(_scrape, process.ready["metrics_port"])
+    for name in ("server_duration_seconds_count", "client_duration_seconds_count"):
+        assert re.search(rf'idmesh_rpc_{name}{{.*code="OK".*EchoService/Echo.*}} 1', scraped)
+    assert "idmesh_rpc_server_in_flight" in scraped
+    assert "idmesh_process_loop_lag_seconds" in scraped
+    process.child.send_signal(signal.SIGTERM)
+    code, log = await process.ended()
+    assert code == 0
+    named = {span.name.rpartition("/")[2]: span for span in collector.spans}
+    assert named["EchoAgain"].parent_span_id == named["Echo"].span_id
+    assert named["EchoAgain"].trace_id == named["Echo"].trace_id
+    assert f'"trace_id":"{named["Echo"].trace_id.hex()}"' in log
+    await channels.close()
+    await receiver.stop(0)
+
+
+def _scrape(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        scraped: str = answer.read().decode()
+        return scraped
