@@ -117,7 +117,7 @@ def page_token_to_centre(token: str) -> str:
         InvalidArgument: PAGE_TOKEN_INVALID.
     """
     try:
-        centre_id = base64.urlsafe_b64decode(token.encode()).decode("ascii")
+        centre_id = base64.b64decode(token, altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, ValueError) as error:
         raise _bad_token() from error
     if centre_id and not centre_id.isdigit():

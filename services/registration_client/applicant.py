@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from services.common.biometrics import (
     FACE_EMBEDDING,
@@ -46,6 +46,30 @@ class Capture:
     quality: int = 80
 
 
+class Template(Protocol):
+    """What cbeff_of takes: a Capture, or anything with its attributes."""
+
+    @property
+    def modality(self) -> Modality:
+        """finger, iris or face."""
+        ...
+
+    @property
+    def position(self) -> int:
+        """As in Capture."""
+        ...
+
+    @property
+    def data(self) -> bytes:
+        """As in Capture."""
+        ...
+
+    @property
+    def quality(self) -> int:
+        """0 to 100."""
+        ...
+
+
 @dataclass(frozen=True)
 class Applicant:
     """What goes into the packet.
@@ -61,7 +85,7 @@ class Applicant:
     supervisor_id: str = "supervisor"
 
 
-def cbeff_of(captures: Iterable[Capture], *, created_at: datetime | None = None) -> bytes:
+def cbeff_of(captures: Iterable[Template], *, created_at: datetime | None = None) -> bytes:
     """Return the CBEFF document of one person's captures.
 
     Raises:
@@ -71,7 +95,7 @@ def cbeff_of(captures: Iterable[Capture], *, created_at: datetime | None = None)
     return write_cbeff(BiometricRecord(tuple(_bir(capture, at) for capture in captures)))
 
 
-def _bir(capture: Capture, at: datetime) -> Bir:
+def _bir(capture: Template, at: datetime) -> Bir:
     bio_type, registry_id = _TYPES[capture.modality]
     subtype = ""
     if capture.modality == "finger":
