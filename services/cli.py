@@ -166,12 +166,12 @@ def mail_sink(smtp_port: int, page_port: int) -> None:
 
 def main() -> None:
     """Run the command; a Problem is one line, not a traceback."""
-    from services.local.problems import Problem
+    from services.local.problems import Problem, first
 
     try:
         cli()
-    except Problem as problem:
-        raise SystemExit(f"idmesh: {problem}") from None
+    except* Problem as group:
+        raise SystemExit(f"idmesh: {first(group)}") from None
 
 
 if __name__ == "__main__":

@@ -50,10 +50,7 @@ def up(
         processes=chosen,
         say=_say(time.monotonic()),
     )
-    try:
-        asyncio.run(up(settings))
-    except* Problem as group:
-        raise _first(group) from None
+    asyncio.run(up(settings))
 
 
 def down(data_folder: Path, wait_s: float) -> None:
@@ -186,12 +183,6 @@ def _say(began: float) -> Any:
         print(f"[{time.monotonic() - began:6.2f}] {line}", flush=True)
 
     return say
-
-
-def _first(group: BaseExceptionGroup[Problem]) -> Problem:
-    for error in group.exceptions:
-        return _first(error) if isinstance(error, BaseExceptionGroup) else error
-    raise AssertionError("an exception group is never empty")
 
 
 def _duration(seconds: float) -> str:

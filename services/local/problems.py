@@ -10,3 +10,9 @@ class Problem(Exception):
         super().__init__(f"{what} {cure}")
         self.what = what
         self.cure = cure
+
+
+def first(group: BaseExceptionGroup[Problem]) -> Problem:
+    """One of several: what runs side by side fails side by side."""
+    error = group.exceptions[0]
+    return first(error) if isinstance(error, BaseExceptionGroup) else error

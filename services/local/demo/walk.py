@@ -129,9 +129,9 @@ class Walk:
         claim = Claim(vid, otp=otp)
         await self._ask("one-time password", claim, yes=True, transaction_id=transaction_id)
         await self._ask("the same again", claim, yes=False, transaction_id=transaction_id)
-        finger = Claim(vid, samples=[_sample(person, seed=3)])
+        finger = Claim(vid, samples=[finger_sample(person, seed=3)])
         await self._ask("fingerprint", finger, yes=True)
-        stranger = Claim(vid, samples=[_sample(other, seed=3)])
+        stranger = Claim(vid, samples=[finger_sample(other, seed=3)])
         await self._ask("somebody else's fingerprint", stranger, yes=False)
 
     async def _kyc(self, person: Person, vid: str) -> None:
@@ -243,6 +243,7 @@ def _captures(person: Person, *, seed: int) -> Sequence[Capture]:
     return [Capture(one.modality, one.position, one.data, one.quality) for one in found]
 
 
-def _sample(person: Person, *, seed: int) -> Sample:
+def finger_sample(person: Person, *, seed: int) -> Sample:
+    """Return a new capture of a person's right index finger."""
     [template] = capture(person, seed, fingers=(RIGHT_INDEX,), irises=(), face=False)
     return Sample("Finger", "Right IndexFinger", template.data)

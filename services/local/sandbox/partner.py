@@ -78,6 +78,14 @@ class Prepared:
 
 
 @dataclass(frozen=True)
+class Received:
+    """An answer's exact bytes and the detached JWS over them."""
+
+    body: bytes = field(repr=False)
+    signature: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Claim:
     """What a request claims about a person; empty parts are left out."""
 
@@ -91,6 +99,19 @@ class Claim:
 def new_transaction_id() -> str:
     """Return ten random letters and digits."""
     return "".join(secrets.choice(TRANSACTION_ALPHABET) for _ in range(10))
+
+
+def read_answer(received: Received) -> Answer:
+    """Verify the signature over the answer's exact bytes and return what it says.
+
+    Raises:
+        JwsError: the signature is not by the certificate that it names.
+    """
+    jws = parse_detached(received.signature)
+    verify(jws, jws.certificate().public_key(), received.body)
+    document = json.loads(received.body)
+    errors = tuple(error["errorCode"] for error in document.get("errors") or ())
+    return Answer(document.get("response"), errors, document)
 
 
 class RelyingParty:
@@ -193,7 +214,15 @@ class RelyingParty:
         return self._signed("kyc" if kyc else "auth", body, transaction_id)
 
     async def send(self, prepared: Prepared) -> Answer:
-        """Send a request and verify the signature over the answer's exact bytes.
+        """Send a request and open the answer.
+
+        Raises:
+            aiohttp.ClientResponseError: the edge answered, not the gateway.
+        """
+        return read_answer(await self.post(prepared))
+
+    async def post(self, prepared: Prepared) -> Received:
+        """Send a request and return the answer as it came, its signature not yet verified.
 
         Raises:
             aiohttp.ClientResponseError: the edge answered, not the gateway.
@@ -207,12 +236,7 @@ class RelyingParty:
                 raise aiohttp.ClientResponseError(
                     response.request_info, (), status=response.status, message=body.decode()[:500]
                 )
-            signature = response.headers[RESPONSE_HEADER]
-        jws = parse_detached(signature)
-        verify(jws, jws.certificate().public_key(), body)
-        document = json.loads(body)
-        errors = tuple(error["errorCode"] for error in document.get("errors") or ())
-        return Answer(document.get("response"), errors, document)
+            return Received(body, response.headers[RESPONSE_HEADER])
 
     def _signed(self, api: str, body: bytes, transaction_id: str) -> Prepared:
         own = self._credentials

@@ -11,12 +11,17 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import idmesh
 import pytest
 import pytest_asyncio
 
 from services.local.folder import existing
 from services.local.supervisor import Supervisor, running
 from tests.integration.local.harness import HERE, TREE, Detached, settings, state
+
+# For an interpreter that is not the environment's own.
+SITE = [path for path in sys.path if path.endswith("site-packages")]
+SITE += [str(Path(path).parent) for path in idmesh.__path__]
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +50,16 @@ def detached(folder: Path) -> Iterator[Callable[..., Detached]]:
     """Starts a supervisor and waits until it is ready; ended after the test."""
     started: list[Detached] = []
 
-    def start(*processes: str, user: int | None = None) -> Detached:
+    def start(
+        *processes: str, user: int | None = None, interpreter: str = sys.executable
+    ) -> Detached:
         log = (folder.parent / "supervisor.log").open("ab")
         process = subprocess.Popen(
-            [sys.executable, str(HERE / "run_supervisor.py"), str(folder), *processes],
+            [interpreter, str(HERE / "run_supervisor.py"), str(folder), *processes],
             stdout=log,
             stderr=log,
             cwd=TREE,
-            env={**os.environ, "PYTHONPATH": str(TREE)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TREE), *SITE])},
             user=user,
             group=user,
             extra_groups=[] if user is not None else None,

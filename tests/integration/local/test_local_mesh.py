@@ -32,6 +32,11 @@ def edge_url(mesh: Supervisor, path: str) -> str:
     return f"https://localhost:{mesh.ports['edge']}{path}"
 
 
+async def ask(channel: grpc.aio.Channel, path: str) -> bytes:
+    call: health.Ask = channel.unary_unary(path)
+    return await call(b"", timeout=5)
+
+
 def trusted(mesh: Supervisor) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(mesh.folder.tls / "ca.pem"))
 
@@ -77,7 +82,7 @@ async def test_a_client_without_a_certificate_reaches_no_service(mesh: Superviso
     target = f"ipv4:127.0.0.1:{mesh.ports['gateway']}"
     async with grpc.aio.secure_channel(target, credentials, options) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await channel.unary_unary(health.METHOD)(b"", timeout=5)
+            await ask(channel, health.METHOD)
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
@@ -126,7 +131,7 @@ async def test_the_same_errors_are_statuses_for_a_grpc_client(mesh: Supervisor) 
             ("/grpc.health.v1.Health/Check", grpc.StatusCode.UNIMPLEMENTED),
         ):
             with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await channel.unary_unary(path)(b"", timeout=5)
+                await ask(channel, path)
             assert refused.value.code() is code
 
 
