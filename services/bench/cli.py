@@ -1,0 +1,57 @@
+"""`idmesh bench`: what can be measured."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from services.bench import processes
+
+data_folder_option = click.option(
+    "--data-folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".idmesh-bench"),
+    show_default=True,
+    help="A mesh that runs there is used; else one is started there and stopped at the end.",
+)
+
+
+@click.group(name="bench")
+def command() -> None:
+    """Measure. Every figure is of this machine, with the load generator on it."""
+
+
+@command.command()
+@data_folder_option
+@click.option("--people", type=click.IntRange(1), default=150, show_default=True)
+@click.option("--in-flight", type=click.IntRange(1), default=8, show_default=True)
+def enrol(*, data_folder: Path, people: int, in_flight: int) -> None:
+    """Enrolments per second: packet upload to UIN, templates in the packet."""
+    from services.bench import enrolment
+
+    with processes.mesh(data_folder) as mesh:
+        asyncio.run(enrolment.run(mesh, people, in_flight))
+
+
+@command.command()
+@data_folder_option
+@click.option("--requests", type=click.IntRange(1), default=2000, show_default=True)
+@click.option("--people", type=click.IntRange(1), default=20, show_default=True)
+@click.option("--in-flight", type=click.IntRange(1), default=10, show_default=True)
+def auth(*, data_folder: Path, requests: int, people: int, in_flight: int) -> None:
+    """Authentications per second over REST, full cryptography, every answer verified."""
+    from services.bench import authentication
+
+    with processes.mesh(data_folder) as mesh:
+        asyncio.run(authentication.run(mesh, requests, people, in_flight))
+
+
+@command.command()
+@data_folder_option
+def start(*, data_folder: Path) -> None:
+    """Start-up, cold and warm, and what each process needs."""
+    from services.bench import startup
+
+    startup.run(data_folder)
