@@ -1,0 +1,1 @@
+"""Vault and the other services, behind ports."""

@@ -1,0 +1,70 @@
+"""The search engine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from idmesh.abis.v1 import abis_service_pb2 as pb
+from idmesh.abis.v1 import abis_service_pb2_grpc
+from idmesh.biometrics.v1 import biometrics_pb2
+
+from services.processing import convert
+from services.processing.domain.packet import Template
+from services.processing.domain.registration import GalleryPosition
+from services.processing.ports import Found
+
+_MOST_CANDIDATES = 100
+_MOST_AMONG = 1000
+_IDENTIFY_S = 30.0
+
+
+class AbisClient:
+    """See ports.Abis."""
+
+    def __init__(self, stub: abis_service_pb2_grpc.AbisServiceAsyncStub) -> None:
+        self._stub = stub
+
+    async def insert(self, reference_id: UUID, templates: Sequence[Template]) -> GalleryPosition:
+        """Keep templates; idempotent."""
+        answer = await self._stub.Insert(
+            pb.InsertRequest(
+                reference_id=reference_id.bytes,
+                templates=map(convert.template_to_proto, templates),
+            )
+        )
+        return convert.position_from_proto(answer.position)
+
+    async def identify(
+        self,
+        subject: UUID | Sequence[Template],
+        *,
+        among: Collection[UUID] = (),
+        applied_up_to: GalleryPosition | None = None,
+    ) -> list[Found]:
+        """Search for similar references: all, or only among some."""
+        request = pb.IdentifyRequest(
+            max_candidates=_MOST_CANDIDATES,
+            among=[each.bytes for each in among][:_MOST_AMONG],
+        )
+        if isinstance(subject, UUID):
+            request.reference_id = subject.bytes
+        else:
+            request.probe.CopyFrom(
+                biometrics_pb2.Probe(templates=map(convert.template_to_proto, subject))
+            )
+        if applied_up_to is not None:
+            request.applied_up_to.CopyFrom(convert.position_to_proto(applied_up_to))
+        answer = await self._stub.Identify(request, timeout=_IDENTIFY_S)
+        return [
+            Found(
+                UUID(bytes=each.reference_id),
+                each.similarity,
+                convert.similarities_from_proto(each.by_template),
+            )
+            for each in answer.candidates
+        ]
+
+    async def delete(self, reference_id: UUID) -> None:
+        """Forget a reference; idempotent."""
+        await self._stub.Delete(pb.DeleteRequest(reference_id=reference_id.bytes))

@@ -1,0 +1,1 @@
+"""Registrations, journal and cases in PostgreSQL."""

@@ -1,0 +1,159 @@
+-- name: add
+insert into registration (
+    registration_id, packet_id, process, centre_id, machine_id, sha256, size, received_at,
+    supervisor_approved, state, stage
+)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'PROCESSING', $10)
+on conflict do nothing
+returning *
+
+-- name: claim
+update registration set
+    lease_token = lease_token + 1,
+    leased_until = clock_timestamp() + make_interval(secs => $1),
+    due_at = clock_timestamp(),
+    attempts = attempts + 1,
+    waits_for = null
+where registration_id = (
+    select registration_id from registration
+    where state = 'PROCESSING'
+    and due_at <= clock_timestamp()
+    and (leased_until is null or leased_until < clock_timestamp())
+    order by due_at limit 1
+    for update skip locked
+)
+returning *
+
+-- name: hold_lease
+select true from registration
+where registration_id = $1 and lease_token = $2 and leased_until > clock_timestamp()
+for update
+
+-- name: extend
+update registration set leased_until = clock_timestamp() + make_interval(secs => $3)
+where registration_id = $1 and lease_token = $2 and leased_until > clock_timestamp()
+returning true
+
+-- name: release
+update registration set leased_until = null, due_at = clock_timestamp()
+where registration_id = $1 and lease_token = $2 and leased_until is not null
+
+-- name: lock_state
+select state from registration where registration_id = $1 for share
+
+-- name: advance
+update registration set
+    state = $3,
+    stage = $4,
+    reason = $5,
+    mosip_code = $6,
+    attempts = $7,
+    due_at = clock_timestamp() + make_interval(secs => $8),
+    leased_until = case when $9 then leased_until end,
+    waits_for = $10,
+    changed_at = clock_timestamp()
+where registration_id = $1 and lease_token = $2 and leased_until > clock_timestamp()
+returning *
+
+-- name: add_to_journal
+insert into journal (registration_id, stage, outcome, reason, mosip_code, duration_s)
+values ($1, $2, $3, $4, $5, $6)
+
+-- name: wake_waiting
+update registration set due_at = clock_timestamp(), waits_for = null
+where waits_for = $1 and state = 'PROCESSING'
+
+-- name: resume
+update registration set
+    state = 'PROCESSING', attempts = 0, due_at = clock_timestamp(), leased_until = null,
+    changed_at = clock_timestamp()
+where registration_id = $1 and state = 'PAUSED'
+returning *
+
+-- name: set_position
+update registration set reference_epoch = $2, reference_txid = $3, reference_seq = $4
+where registration_id = $1
+
+-- name: lock_demographic_key
+select pg_advisory_xact_lock($1)
+
+-- name: take_demographic_key
+insert into demographic_key (registration_id, language, key_version, key)
+values ($1, $2, $3, $4)
+on conflict do nothing
+
+-- name: demographic_matches
+select r.*, bool_or(other.seq < mine.seq) as earlier
+from demographic_key mine
+join demographic_key other on other.key = mine.key and other.registration_id <> mine.registration_id
+join registration r on r.registration_id = other.registration_id
+where mine.registration_id = $1
+group by r.registration_id
+
+-- name: demographic_key_versions
+with recursive versions as (
+    (select min(key_version) as version from demographic_key)
+    union all
+    select (select min(key_version) from demographic_key where key_version > versions.version)
+    from versions where versions.version is not null
+)
+select version from versions where version is not null
+
+-- name: registration
+select * from registration where registration_id = $1
+
+-- name: registrations_of
+select * from registration where reference_id = any($1::uuid[])
+
+-- name: put_candidate
+insert into candidate (registration_id, candidate_registration_id, kind, similarity, by_template)
+values ($1, $2, $3, $4, $5)
+on conflict (registration_id, candidate_registration_id) do update set
+    kind = excluded.kind, similarity = excluded.similarity, by_template = excluded.by_template
+where excluded.similarity >= candidate.similarity
+
+-- name: candidates_of
+select * from candidate where registration_id = $1
+order by similarity desc, candidate_registration_id
+
+-- name: open_case
+insert into adjudication_case (case_id, registration_id, opened_at, candidates, sealed_applicant)
+values ($1, $2, $3, $4, $5)
+on conflict (registration_id) do nothing
+
+-- name: case_of
+select * from adjudication_case where registration_id = $1
+
+-- name: case
+select * from adjudication_case where case_id = $1
+
+-- name: lock_case
+select * from adjudication_case where case_id = $1 for update
+
+-- name: decide
+update adjudication_case set decision = $2, decided_by = $3, sealed_reason = $4, decided_at = $5
+where case_id = $1 and decision is null
+
+-- name: open_cases
+select * from adjudication_case where decision is null and seq > $1 order by seq limit $2
+
+-- name: decided_cases
+select * from adjudication_case where decision is not null and seq > $1 order by seq limit $2
+
+-- name: journal_of
+select * from journal where registration_id = $1 order by seq
+
+-- name: registrations
+select * from registration where seq < $1 order by seq desc limit $2
+
+-- name: registrations_in_state
+select * from registration where state = $3 and seq < $1 order by seq desc limit $2
+
+-- name: refused_references
+select registration_id, reference_id from registration
+where state in ('REJECTED', 'FAILED') and not reference_forgotten and changed_at <= $1
+order by changed_at limit $2
+for update skip locked
+
+-- name: forget_reference
+update registration set reference_forgotten = true where registration_id = $1

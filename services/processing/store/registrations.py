@@ -1,0 +1,301 @@
+"""Registrations, leases, journal and cases in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from uuid import UUID
+
+from services.common import audit, feed
+from services.common.postgres import Connection, Database, load_queries
+from services.processing import convert
+from services.processing.domain.candidates import CaseCandidate
+from services.processing.domain.case import Case, Decision
+from services.processing.domain.flow import Outcome, OutcomeKind
+from services.processing.domain.registration import (
+    GalleryPosition,
+    JournalEntry,
+    LeaseLostError,
+    Received,
+    Registration,
+    RegistrationState,
+)
+from services.processing.ports import DemographicMatch, LookupKey
+from services.processing.store.rows import (
+    candidate_of,
+    case_of,
+    journal_entry_of,
+    registration_of,
+    uuid_of,
+)
+
+QUERIES = load_queries(__package__, "queries.sql")
+_NEWEST = 2**63 - 1
+
+
+class PostgresStore:
+    """See ports.Store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[PostgresTransaction]:
+        """Begin; commit at the end of the block, roll back when it raises."""
+        async with self._database.transaction() as connection:
+            yield PostgresTransaction(connection)
+
+
+class PostgresTransaction:
+    """See ports.Transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, received: Received, first_stage: str) -> bool:
+        """Add a registration in PROCESSING; False when it is there already."""
+        row = await self._connection.fetchrow(
+            QUERIES["add"],
+            received.registration_id,
+            received.packet_id,
+            received.process,
+            received.centre_id,
+            received.machine_id,
+            received.sha256,
+            received.size,
+            received.received_at,
+            received.supervisor_approved,
+            first_stage,
+        )
+        if row is None:
+            return False
+        await feed.publish(self._connection, convert.advanced(registration_of(row)))
+        return True
+
+    async def claim(self, lease_s: float) -> Registration | None:
+        """Lease the registration that is due longest, passing over those being leased."""
+        row = await self._connection.fetchrow(QUERIES["claim"], lease_s)
+        return None if row is None else registration_of(row)
+
+    async def hold_lease(self, registration_id: str, token: int) -> None:
+        """Make sure that the lease is held, and keep others from taking it until the end."""
+        held = await self._connection.fetchval(QUERIES["hold_lease"], registration_id, token)
+        if not held:
+            raise LeaseLostError
+
+    async def extend(self, registration_id: str, token: int, lease_s: float) -> None:
+        """Hold the lease for so long from now."""
+        held = await self._connection.fetchval(QUERIES["extend"], registration_id, token, lease_s)
+        if not held:
+            raise LeaseLostError
+
+    async def release(self, registration_id: str, token: int) -> None:
+        """Give the lease back; nothing happens when it is lost already."""
+        await self._connection.execute(QUERIES["release"], registration_id, token)
+
+    async def advance(
+        self,
+        registration: Registration,
+        outcome: Outcome,
+        *,
+        state: RegistrationState,
+        stage: str,
+        delay_s: float,
+        keep_lease: bool,
+        duration_s: float,
+    ) -> Registration:
+        """Store an outcome: state, journal and, when the state changes, the event."""
+        waits_for = outcome.waits_for
+        if waits_for is not None and await self._has_ended(waits_for):
+            waits_for, delay_s = None, 0.0
+        # Behind a CONTINUE the next stage's first try begins at once.
+        moved = outcome.kind is OutcomeKind.CONTINUE
+        attempts = int(keep_lease) if moved else registration.attempts
+        row = await self._connection.fetchrow(
+            QUERIES["advance"],
+            registration.registration_id,
+            registration.token,
+            state.value,
+            stage,
+            outcome.reason,
+            outcome.mosip_code,
+            attempts,
+            delay_s,
+            keep_lease,
+            waits_for,
+        )
+        if row is None:
+            raise LeaseLostError
+        await self._connection.execute(
+            QUERIES["add_to_journal"],
+            registration.registration_id,
+            registration.stage,
+            outcome.kind.value,
+            outcome.reason,
+            outcome.mosip_code,
+            duration_s,
+        )
+        after = registration_of(row)
+        if state is not registration.state:
+            await feed.publish(self._connection, convert.advanced(after))
+        if state.is_final:
+            await self._connection.execute(QUERIES["wake_waiting"], registration.registration_id)
+        return after
+
+    async def resume(self, registration_id: str) -> None:
+        """Let a paused registration go on, and tell the followers."""
+        row = await self._connection.fetchrow(QUERIES["resume"], registration_id)
+        if row is not None:
+            await feed.publish(self._connection, convert.advanced(registration_of(row)))
+
+    async def set_position(self, registration_id: str, position: GalleryPosition) -> None:
+        """Keep where abis inserted the reference."""
+        await self._connection.execute(
+            QUERIES["set_position"],
+            registration_id,
+            position.epoch,
+            position.transaction_id,
+            position.sequence,
+        )
+
+    async def take_demographic_keys(
+        self, registration_id: str, token: int, keys: Mapping[str, LookupKey]
+    ) -> list[DemographicMatch]:
+        """Keep the keys by language, and return the others that have one of them."""
+        await self.hold_lease(registration_id, token)
+        # In one order for all, so that two with several equal keys do not wait for each other.
+        locks = {int.from_bytes(key.digest[:8], "big", signed=True) for key in keys.values()}
+        for lock in sorted(locks):
+            await self._connection.execute(QUERIES["lock_demographic_key"], lock)
+        for language, key in keys.items():
+            await self._connection.execute(
+                QUERIES["take_demographic_key"], registration_id, language, key.version, key.digest
+            )
+        rows = await self._connection.fetch(QUERIES["demographic_matches"], registration_id)
+        return [DemographicMatch(registration_of(row), row["earlier"]) for row in rows]
+
+    async def demographic_key_versions(self) -> list[int]:
+        """Return the key versions that stored keys were made with."""
+        rows = await self._connection.fetch(QUERIES["demographic_key_versions"])
+        return [row["version"] for row in rows]
+
+    async def registration(self, registration_id: str) -> Registration | None:
+        """Return a registration."""
+        row = await self._connection.fetchrow(QUERIES["registration"], registration_id)
+        return None if row is None else registration_of(row)
+
+    async def registrations_of(self, reference_ids: Collection[UUID]) -> list[Registration]:
+        """Return the registrations with these references."""
+        rows = await self._connection.fetch(QUERIES["registrations_of"], list(reference_ids))
+        return [registration_of(row) for row in rows]
+
+    async def put_candidates(
+        self, registration_id: str, candidates: Sequence[CaseCandidate]
+    ) -> None:
+        """Keep candidates; of one found twice the likelier kind is kept."""
+        await self._connection.executemany(
+            QUERIES["put_candidate"],
+            [
+                (
+                    registration_id,
+                    each.registration_id,
+                    each.kind,
+                    each.similarity,
+                    convert.similarities_to_json(each.by_template),
+                )
+                for each in candidates
+            ],
+        )
+
+    async def candidates_of(self, registration_id: str) -> list[CaseCandidate]:
+        """Return the candidates, most similar first."""
+        rows = await self._connection.fetch(QUERIES["candidates_of"], registration_id)
+        return [candidate_of(row) for row in rows]
+
+    async def open_case(self, case: Case) -> None:
+        """Open a case; nothing happens when the registration has one."""
+        await self._connection.execute(
+            QUERIES["open_case"],
+            case.case_id,
+            case.registration_id,
+            case.opened_at,
+            convert.candidates_to_json(case.candidates),
+            case.sealed_applicant,
+        )
+
+    async def case_of(self, registration_id: str) -> Case | None:
+        """Return a registration's case."""
+        row = await self._connection.fetchrow(QUERIES["case_of"], registration_id)
+        return None if row is None else case_of(row)
+
+    async def case(self, case_id: UUID, *, lock: bool = False) -> Case | None:
+        """Return a case."""
+        row = await self._connection.fetchrow(QUERIES["lock_case" if lock else "case"], case_id)
+        return None if row is None else case_of(row)
+
+    async def decide(
+        self, case_id: UUID, decision: Decision, by: str, sealed_reason: bytes, now: datetime
+    ) -> None:
+        """Keep a decision."""
+        await self._connection.execute(
+            QUERIES["decide"], case_id, decision.value, by, sealed_reason, now
+        )
+
+    async def cases(self, *, decided: bool, after: int, limit: int) -> list[Case]:
+        """Return cases, oldest first, after a sequence."""
+        query = QUERIES["decided_cases" if decided else "open_cases"]
+        return [case_of(row) for row in await self._connection.fetch(query, after, limit)]
+
+    async def journal_of(self, registration_id: str) -> list[JournalEntry]:
+        """Return the journal, oldest first."""
+        rows = await self._connection.fetch(QUERIES["journal_of"], registration_id)
+        return [journal_entry_of(row) for row in rows]
+
+    async def registrations(
+        self, state: RegistrationState | None, *, before: int | None, limit: int
+    ) -> list[tuple[int, Registration]]:
+        """Return registrations, newest first, with their place in that order."""
+        start = _NEWEST if before is None else before
+        if state is None:
+            rows = await self._connection.fetch(QUERIES["registrations"], start, limit)
+        else:
+            rows = await self._connection.fetch(
+                QUERIES["registrations_in_state"], start, limit, state.value
+            )
+        return [(row["seq"], registration_of(row)) for row in rows]
+
+    async def refused_references(
+        self, *, ended_before: datetime, limit: int
+    ) -> list[tuple[str, UUID]]:
+        """Lock and return references of finally refused registrations that abis still has."""
+        rows = await self._connection.fetch(QUERIES["refused_references"], ended_before, limit)
+        return [(row["registration_id"], uuid_of(row["reference_id"])) for row in rows]
+
+    async def forget_reference(self, registration_id: str) -> None:
+        """Keep that abis has the reference no longer."""
+        await self._connection.execute(QUERIES["forget_reference"], registration_id)
+
+    async def audit(
+        self,
+        action: str,
+        subject_kind: str,
+        subject_key: bytes,
+        *,
+        outcome: str = "SUCCEEDED",
+        details: Mapping[str, str] | None = None,
+    ) -> None:
+        """Record the act; outcome is SUCCEEDED, REFUSED or FAILED."""
+        await audit.record(
+            self._connection,
+            action,
+            subject_kind,
+            subject_key,
+            audit.Outcome[outcome],
+            details=details,
+        )
+
+    async def _has_ended(self, registration_id: str) -> bool:
+        """Return whether a registration has ended; it cannot end until this transaction does."""
+        state = await self._connection.fetchval(QUERIES["lock_state"], registration_id)
+        return state is None or RegistrationState(state).is_final

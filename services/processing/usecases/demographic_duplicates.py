@@ -1,0 +1,145 @@
+"""Who has the same name, date of birth and gender: found by keyed hash, confirmed by biometrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from services.processing.domain.candidates import CaseCandidate
+from services.processing.domain.demographics import DemographicFields, age_years, lookup_inputs
+from services.processing.domain.flow import go_on, hold
+from services.processing.domain.packet import OpenedPacket
+from services.processing.domain.registration import Registration, RegistrationState
+from services.processing.ports import Abis, DemographicMatch, Keys, LookupKey, Store, Transaction
+from services.processing.usecases.work import Effect, Result, Work
+
+
+class DemographicDuplicates:
+    """The stage. What it finds goes to adjudication together with what biometrics find.
+
+    Args:
+        infant_age_years: below it people have no check of this kind; None checks all.
+        hold_s: how long one waits at most before looking again.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        keys: Keys,
+        abis: Abis,
+        fields: DemographicFields,
+        *,
+        infant_age_years: int | None,
+        hold_s: float,
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._abis = abis
+        self._fields = fields
+        self._infant_age_years = infant_age_years
+        self._hold_s = hold_s
+
+    async def __call__(self, work: Work) -> Result:
+        """Run the stage; see work.Stage."""
+        packet = await work.packet()
+        if self._is_infant(packet, work.registration.received.received_at.date()):
+            return Result(go_on("DEMOGRAPHIC_CHECK_SKIPPED"))
+        inputs = lookup_inputs(packet.identity, self._fields)
+        if not inputs:
+            return Result(go_on("DEMOGRAPHIC_DATA_MISSING"))
+        matches = [
+            match
+            for match in await self._matches(work.registration, inputs)
+            if not match.registration.state.is_refused
+        ]
+        if not matches:
+            return Result(go_on())
+        if packet.templates:
+            return await self._confirm(work.registration, packet, matches)
+        return self._without_biometrics(work.registration, matches)
+
+    def _is_infant(self, packet: OpenedPacket, on: date) -> bool:
+        if self._infant_age_years is None:
+            return False
+        age = age_years(packet.identity, self._fields, on)
+        return age is not None and age < self._infant_age_years
+
+    async def _matches(
+        self, registration: Registration, inputs: Mapping[str, bytes]
+    ) -> list[DemographicMatch]:
+        newest = dict(
+            zip(inputs, await self._keys.demographic_keys(list(inputs.values())), strict=True)
+        )
+        async with self._store.transaction() as tx:
+            versions = await tx.demographic_key_versions()
+        keys: list[dict[str, LookupKey]] = [newest]
+        for version in versions:
+            if version not in {key.version for key in newest.values()}:
+                older = await self._keys.demographic_keys(list(inputs.values()), version=version)
+                keys.append(dict(zip(inputs, older, strict=True)))
+        matches: dict[str, DemographicMatch] = {}
+        for each in keys:
+            async with self._store.transaction() as tx:
+                found = await tx.take_demographic_keys(
+                    registration.registration_id, registration.token, each
+                )
+            matches |= {match.registration.registration_id: match for match in found}
+        return list(matches.values())
+
+    async def _confirm(
+        self,
+        registration: Registration,
+        packet: OpenedPacket,
+        matches: Sequence[DemographicMatch],
+    ) -> Result:
+        """Keep those whose biometrics are alike; those in flight are left to the next stages."""
+        inserted = {
+            match.registration.reference_id: match.registration
+            for match in matches
+            if match.registration.position is not None
+        }
+        if not inserted:
+            return Result(go_on("DEMOGRAPHIC_MATCH_UNCONFIRMED"))
+        found = await self._abis.identify(packet.templates, among=list(inserted))
+        candidates = [
+            CaseCandidate(
+                inserted[each.reference_id].registration_id,
+                "demographic",
+                each.similarity,
+                each.by_template,
+            )
+            for each in found
+            if inserted[each.reference_id].state is RegistrationState.PROCESSED
+        ]
+        if not candidates:
+            return Result(go_on("DEMOGRAPHIC_MATCH_UNCONFIRMED"))
+        return Result(go_on("DEMOGRAPHIC_MATCH"), _keep(registration, candidates))
+
+    def _without_biometrics(
+        self, registration: Registration, matches: Sequence[DemographicMatch]
+    ) -> Result:
+        """Of two such registrations in flight the later waits for the earlier to end."""
+        for match in matches:
+            if match.earlier and not match.registration.state.is_final:
+                return Result(
+                    hold(
+                        "EARLIER_REGISTRATION_IN_FLIGHT",
+                        waits_for=match.registration.registration_id,
+                        after_s=self._hold_s,
+                    )
+                )
+        candidates = [
+            CaseCandidate(match.registration.registration_id, "demographic", 0.0)
+            for match in matches
+            if match.registration.state is RegistrationState.PROCESSED
+        ]
+        if not candidates:
+            return Result(go_on())
+        return Result(go_on("DEMOGRAPHIC_MATCH"), _keep(registration, candidates))
+
+
+def _keep(registration: Registration, candidates: Sequence[CaseCandidate]) -> Effect:
+    async def keep(tx: Transaction) -> None:
+        await tx.put_candidates(registration.registration_id, candidates)
+
+    return keep
