@@ -8,9 +8,11 @@ from contextlib import AsyncExitStack
 import pytest
 
 from services.common.postgres import Database
-from tests.fakes import databases, servers
+from services.common.vault import VaultClient
+from tests.fakes import databases, servers, vaults
 
 MakeDatabase = Callable[[str], Awaitable[Database]]
+MakeVaultClient = Callable[[str], Awaitable[VaultClient]]
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +42,16 @@ async def make_database(postgres_server: servers.PostgresServer) -> AsyncIterato
 def vault_server() -> servers.VaultServer:
     """An unsealed OpenBao with its root token."""
     return servers.vault_server()
+
+
+@pytest.fixture
+async def vault_client(vault_server: servers.VaultServer) -> AsyncIterator[MakeVaultClient]:
+    """Logs in as a service, with its own policy, to a server that was bootstrapped."""
+    vaults.bootstrap(vault_server)
+    async with AsyncExitStack() as stack:
+
+        async def make(service: str) -> VaultClient:
+            config = vaults.login(vault_server, service)
+            return await stack.enter_async_context(VaultClient(config))
+
+        yield make

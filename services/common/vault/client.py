@@ -191,7 +191,13 @@ class VaultClient(PkiCalls):
     async def create_key(self, key: str, key_type: str) -> None:
         """Make a key that cannot be exported; nothing happens if it exists."""
         mount, name = split_key(key)
-        body = {"type": key_type, "exportable": False, "allow_plaintext_backup": False}
+        body: dict[str, Any] = {
+            "type": key_type,
+            "exportable": False,
+            "allow_plaintext_backup": False,
+        }
+        if key_type == "hmac":
+            body["key_size"] = 32
         await self._session.call(
             "POST", f"{mount}/keys/{name}", body, timeout_s=self._limits.rsa_call_s
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.common.errors import InvalidArgument, PlatformError
-from services.common.vault.errors import forbidden, item_error, unknown_key
+from services.common.vault.errors import away, forbidden, item_error, unknown_key
 from services.common.vault.session import Session
 from services.common.vault.types import Mac, Signature
 
@@ -70,13 +70,13 @@ async def batch(
 ) -> list[Mapping[str, Any] | PlatformError]:
     """Send one request with a batch; return each item's result or error.
 
-    A request with a bad item has status 400 and the results of all items all the same.
+    A request with a bad item has status 400 or 500 and the results of all items all the same.
     """
     body = {"batch_input": list(items), **options}
     answer = await session.raw("POST", path, body, timeout_s=timeout_s)
     results = (answer.body.get("data") or {}).get("batch_results")
     if results is not None and len(results) == len(items):
-        return [_outcome(result) for result in results]
+        return [_outcome(result, answer.status) for result in results]
     error: PlatformError
     if answer.status == 403:
         error = forbidden()
@@ -87,8 +87,14 @@ async def batch(
     raise error
 
 
-def _outcome(result: Mapping[str, Any]) -> Mapping[str, Any] | PlatformError:
-    return item_error(str(result["error"])) if result.get("error") else result
+def _outcome(result: Mapping[str, Any], status: int) -> Mapping[str, Any] | PlatformError:
+    if not result.get("error"):
+        return result
+    error = item_error(str(result["error"]))
+    # What is not known to be the item's fault is the server's when it says so.
+    if status >= 500 and error.reason == "VAULT_REQUEST_REFUSED":
+        return away(f"status {status}")
+    return error
 
 
 def mac_from(result: Mapping[str, Any]) -> Mac:

@@ -27,10 +27,15 @@ _TOO_MANY = 429
 
 @dataclass(frozen=True)
 class Answer:
-    """A status below 500 and its JSON."""
+    """A status and its JSON. A status from 500 on comes only with a batch's results."""
 
     status: int
     body: Mapping[str, Any]
+
+    @property
+    def has_results(self) -> bool:
+        """Whether it says what became of each item of a batch."""
+        return bool((self.body.get("data") or {}).get("batch_results"))
 
     @property
     def errors(self) -> str:
@@ -79,7 +84,7 @@ class Transport:
         token: str = "",
         timeout_s: float | None = None,
     ) -> Answer:
-        """Return an answer with a status below 500.
+        """Return an answer, also one that refuses.
 
         Raises:
             Unavailable: VAULT_UNAVAILABLE or VAULT_SEALED.
@@ -139,15 +144,19 @@ class Transport:
             payload = await response.read()
         if response.status == 503:
             raise sealed()
-        if response.status >= 500 or 300 <= response.status < 400:
+        if 300 <= response.status < 400:
             raise away(f"status {response.status}")
         if response.status == _TOO_MANY:
             raise away("too many requests")
         try:
-            parsed = json.loads(payload) if payload else {}
+            answer = Answer(response.status, json.loads(payload) if payload else {})
         except ValueError as error:
             raise away("no JSON") from error
-        return Answer(response.status, parsed or {})
+        # An RSA ciphertext that does not decrypt is reported with status 500. Taken for a fault
+        # of the server it would let anybody who can send one open the breaker for all.
+        if response.status >= 500 and not answer.has_results:
+            raise away(f"status {response.status}")
+        return answer
 
 
 def _operation(path: str) -> str:

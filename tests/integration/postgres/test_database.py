@@ -1,4 +1,3 @@
-# ruff: noqa: PT012 - a transaction's block is what raises
 from __future__ import annotations
 
 import asyncio
@@ -8,9 +7,9 @@ import pytest
 
 from services.common.errors import Aborted, Unavailable
 from services.common.postgres import Database, Limits
+from tests.conftest import MakeDatabase
 from tests.fakes import databases
 from tests.fakes.servers import PostgresServer
-from tests.integration.conftest import MakeDatabase
 
 pytestmark = [pytest.mark.integration, pytest.mark.postgres]
 
