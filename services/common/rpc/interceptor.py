@@ -43,6 +43,7 @@ from services.common.telemetry.context import CORRELATION_ID, accepted_correlati
 _log = telemetry.get_logger("rpc")
 
 Context = grpc.aio.ServicerContext[Any, Any]
+Metadata: TypeAlias = dict[str, str | bytes]
 # Quoted: it is generic in its type stubs only.
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
@@ -144,19 +145,33 @@ class Interceptor:
         return serve
 
     async def _serve(self, route: Route, context: Context, work: _Work) -> Any:
-        """Do the work as a status, in time, and tell of it."""
-        served = Served(route.method, quiet=route.quiet)
+        """Do the work inside a span; whatever it raises becomes a status."""
         metadata = dict(context.invocation_metadata() or ())
-        served.correlation_id = accepted_correlation_id(_text(metadata.get(CORRELATION_METADATA)))
-        CORRELATION_ID.set(served.correlation_id)
+        with server_span(route.method, metadata):
+            served = Served(route.method, quiet=route.quiet)
+            offered = _text(metadata.get(CORRELATION_METADATA))
+            served.correlation_id = accepted_correlation_id(offered)
+            CORRELATION_ID.set(served.correlation_id)
+            try:
+                return await self._answer(route, context, metadata, served, work)
+            finally:
+                served.finish()
+
+    async def _answer(
+        self,
+        route: Route,
+        context: Context,
+        metadata: Metadata,
+        served: Served,
+        work: _Work,
+    ) -> Any:
         stream = _Stream(context)
         try:
-            with server_span(route.method, metadata):
-                call = self._admit(route, context, metadata, served)
-                enter(call)
-                if call.deadline is None:
-                    return await self._without_deadline(work, stream)
-                return await _in_time(work, stream, call.deadline - time.monotonic())
+            call = self._admit(route, context, metadata, served)
+            enter(call)
+            if call.deadline is None:
+                return await self._without_deadline(work, stream)
+            return await _in_time(work, stream, call.deadline - time.monotonic())
         except PlatformError as error:
             await _fail(served, context, error)
         except _Drained:
@@ -172,14 +187,12 @@ class Interceptor:
             raise
         except Exception as error:
             await _fail(served, context, _unexpected(error, route.method))
-        finally:
-            served.finish()
 
     def _admit(
         self,
         route: Route,
         context: Context,
-        metadata: dict[str, str | bytes],
+        metadata: Metadata,
         served: Served,
     ) -> Call:
         identities = context.auth_context().get("peer_spiffe_id", ())

@@ -76,7 +76,8 @@ class Served:
     def finish(self) -> None:
         """Note the call as ended now."""
         _in_flight[self.method] -= 1
-        _notes.add(_ServedNote(self, time.time(), time.perf_counter() - self.started, _trace_id()))
+        trace_id = _end_span(self.code) if tracing() else ""
+        _notes.add(_ServedNote(self, time.time(), time.perf_counter() - self.started, trace_id))
 
 
 class _ServedNote(NamedTuple):
@@ -198,8 +199,10 @@ def _started_span(method: str, metadata: dict[str, str | bytes]) -> Iterator[Non
         yield
 
 
-def _trace_id() -> str:
-    if not tracing():
-        return ""
-    span = trace.get_current_span().get_span_context()
-    return f"{span.trace_id:032x}" if span.is_valid else ""
+def _end_span(code: str) -> str:
+    """Say in the present span how its RPC ended; return its trace's id."""
+    span = trace.get_current_span()
+    span.set_attribute("rpc.response.status_code", code)
+    if code != "OK":
+        span.set_status(trace.StatusCode.ERROR)
+    return f"{span.get_span_context().trace_id:032x}"

@@ -276,6 +276,8 @@ async def test_metrics_can_be_scraped_and_spans_join_across_services(
     named = {span.name.rpartition("/")[2]: span for span in collector.spans}
     assert named["EchoAgain"].parent_span_id == named["Echo"].span_id
     assert named["EchoAgain"].trace_id == named["Echo"].trace_id
+    told = {item.key: item.value.string_value for item in named["Echo"].attributes}
+    assert told["rpc.response.status_code"] == "OK"
     assert f'"trace_id":"{named["Echo"].trace_id.hex()}"' in log
     await channels.close()
     await receiver.stop(0)
