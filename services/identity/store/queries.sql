@@ -55,7 +55,7 @@ select
     (select count(*) from uin where identity_id is null) as free
 
 -- name: free_uins
-select count(*) from (select from uin where identity_id is null limit $1) as some
+select count(*) from (select from uin where identity_id is null limit $1) as found
 
 -- name: lookup_versions
 with recursive versions as (
