@@ -70,6 +70,12 @@ data_folder_option = click.option(
 @click.option("--only", "processes", multiple=True, help="A process to start; repeatable.")
 @click.option("--no-services", is_flag=True, help="PostgreSQL, OpenBao, Envoy and mail alone.")
 @click.option("--detach", is_flag=True, help="Return when it is ready and leave it running.")
+@click.option(
+    "--otlp-endpoint",
+    default="",
+    envvar="IDMESH_OTLP_ENDPOINT",
+    help="Where traces and metrics go, by OTLP over gRPC: http://HOST:PORT. Default: nowhere.",
+)
 def up(
     *,
     data_folder: Path,
@@ -78,11 +84,20 @@ def up(
     processes: tuple[str, ...],
     no_services: bool,
     detach: bool,
+    otlp_endpoint: str,
 ) -> None:
     """Start the mesh on this machine and keep it running."""
     from services.local import commands
 
-    commands.up(data_folder, port_base, ports, processes, no_services=no_services, detach=detach)
+    commands.up(
+        data_folder,
+        port_base,
+        ports,
+        processes,
+        no_services=no_services,
+        detach=detach,
+        otlp_endpoint=otlp_endpoint,
+    )
 
 
 @cli.command()

@@ -31,6 +31,7 @@ def up(
     *,
     no_services: bool,
     detach: bool,
+    otlp_endpoint: str = "",
 ) -> None:
     """Run the supervisor here, or start one and return when it is ready."""
     chosen = _processes(processes, no_services=no_services)
@@ -39,6 +40,7 @@ def up(
         arguments += [] if ports is None else ["--ports", ports]
         arguments += [part for name in processes for part in ("--only", name)]
         arguments += ["--no-services"] if no_services else []
+        arguments += ["--otlp-endpoint", otlp_endpoint] if otlp_endpoint else []
         _detached(open_folder(data_folder), arguments)
         return
     from services.local.supervisor import Settings, up
@@ -48,6 +50,7 @@ def up(
         port_base=port_base,
         ports=cast(Literal["fixed", "auto"] | None, ports),
         processes=chosen,
+        otlp_endpoint=otlp_endpoint,
         say=_say(time.monotonic()),
     )
     asyncio.run(up(settings))

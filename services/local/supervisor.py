@@ -46,6 +46,7 @@ class Settings:
     port_base: int | None = None
     ports: Literal["fixed", "auto"] | None = None
     processes: tuple[str, ...] = tuple(topology.PROCESSES)
+    otlp_endpoint: str = ""
     serve_command: parts.ServeCommand = parts.serve_command
     say: Callable[[str], None] = field(default=print)
 
@@ -112,6 +113,7 @@ class Supervisor:
             self.ports,
             postgres_host=self._cluster.socket_folder,
             role_ids=self._bao.role_ids(),
+            otlp_endpoint=self._settings.otlp_endpoint,
         )
         await self._start_services(self._minter)
         self._house = asyncio.create_task(self._keep_house(self._minter))

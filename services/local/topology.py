@@ -61,12 +61,22 @@ def secret_id_file(folder: DataFolder, service: str) -> Path:
 
 
 def write_configs(
-    folder: DataFolder, ports: Ports, *, postgres_host: Path, role_ids: Mapping[str, str]
+    folder: DataFolder,
+    ports: Ports,
+    *,
+    postgres_host: Path,
+    role_ids: Mapping[str, str],
+    otlp_endpoint: str = "",
 ) -> None:
     """Write every process's file."""
     for process in PROCESSES:
         document = process_config(
-            process, folder, ports, postgres_host=postgres_host, role_ids=role_ids
+            process,
+            folder,
+            ports,
+            postgres_host=postgres_host,
+            role_ids=role_ids,
+            otlp_endpoint=otlp_endpoint,
         )
         text = "# Written by the supervisor at every start; changes are lost.\n"
         write_private(config_file(folder, process), text + toml.dumps(document))
@@ -79,13 +89,14 @@ def process_config(
     *,
     postgres_host: Path,
     role_ids: Mapping[str, str],
+    otlp_endpoint: str = "",
 ) -> dict[str, Any]:
     """The configuration of one process as nested tables."""
     return {
         "process": {"name": process, "drain_grace_s": 10.0},
         "telemetry": {
             "log_level": "info",
-            "otlp_endpoint": "",
+            "otlp_endpoint": otlp_endpoint,
             "metrics_listen": f"127.0.0.1:{ports[f'metrics_{process}']}",
         },
         "services": {

@@ -68,3 +68,18 @@ def test_no_secret_stands_in_a_configuration() -> None:
 def test_toml_survives_quotes_backslashes_and_unicode() -> None:
     document = {"a": 'x"y\\z\n', "t": {"b": True, "n": 3, "f": 0.5, "l": ["é", "ü\x7f"]}, "e": {}}
     assert tomllib.loads(toml.dumps(document)) == document
+
+
+@pytest.mark.parametrize("process", topology.PROCESSES)
+def test_traces_and_metrics_go_where_they_are_asked_to_go(process: str) -> None:
+    document = topology.process_config(
+        process,
+        FOLDER,
+        PORTS,
+        postgres_host=Path("/data/run"),
+        role_ids=ROLE_IDS,
+        otlp_endpoint="http://127.0.0.1:4317",
+    )
+    made = config.structure(config.ProcessConfig, document, "")
+    assert made.telemetry.otlp_endpoint == "http://127.0.0.1:4317"
+    assert process_config(process).telemetry.otlp_endpoint == ""
