@@ -142,5 +142,5 @@ def _service(
 def _own_settings(service: str, ports: Ports) -> dict[str, Any]:
     """What only one service's Config knows."""
     if service == "notification":
-        return {"smtp": {"host": "127.0.0.1", "port": ports["smtp"]}}
+        return {"smtp": {"host": "127.0.0.1", "port": ports["smtp"], "security": "none"}}
     return {}
