@@ -83,7 +83,7 @@ def status(data_folder: Path, *, as_json: bool) -> None:
                 child["pid"] or "-",
                 _duration(child["uptime_s"]),
                 child["restarts"],
-                f"{child['rss_bytes'] / 2**20:.0f} MiB",
+                f"{child['pss_bytes'] / 2**20:.0f} MiB",
                 child["last_exit"] if child["state"] == "restarting" else _names(child),
             ).rstrip()
         )

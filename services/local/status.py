@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -50,23 +52,44 @@ def _child(child: Child) -> Report:
         "restarts": child.restarts,
         "last_exit": child.last_exit,
         "rss_bytes": resident_bytes(child.pid),
+        "pss_bytes": proportional_bytes(child.pid),
         "services": list(topology.PROCESSES.get(child.spec.name, ())),
         "log": str(child.spec.log),
     }
 
 
 def resident_bytes(pid: int | None) -> int:
-    """Resident memory of a process and of its children; pages they share count once each."""
+    """Resident memory of one process, without its children; 0 when it is gone."""
     if pid is None:
         return 0
-    total = 0
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
+
+
+def proportional_bytes(pid: int | None) -> int:
+    """Memory of a process and all its children, what they share counted once in all.
+
+    PostgreSQL's processes share their buffers: their resident sizes added up say nothing.
+    """
+    if pid is None:
+        return 0
     try:
         process = psutil.Process(pid)
-        for each in (process, *process.children(recursive=True)):
-            total += int(each.memory_info().rss)
+        family = [pid, *(child.pid for child in process.children(recursive=True))]
     except psutil.NoSuchProcess:
-        return total
-    return total
+        return 0
+    return sum(map(_pss, family))
+
+
+def _pss(pid: int) -> int:
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
 
 
 def as_lines(urls_by_name: dict[str, str]) -> list[str]:
