@@ -94,7 +94,7 @@ def postgres_server() -> PostgresServer:
         folder / "postgres.log",
     )
     _stop_at_exit(process, signal.SIGINT, folder)
-    ready = [binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "idmesh"]
+    ready = [str(binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "idmesh"]
     _wait(process, lambda: subprocess.run(ready, check=False).returncode == 0, folder)
     return PostgresServer("127.0.0.1", port, folder, process)
 

@@ -8,16 +8,21 @@ each folder that was made for it, before the put returns.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import hashlib
 import os
 import secrets
 import time
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from services.common.errors import AlreadyExists, Unavailable
 from services.common.objects.stored import Stored, Tally, chunks_of
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 CHUNK_BYTES = 1 << 20
 _MODE = 0o600
@@ -37,25 +42,23 @@ class Folder:
         # Digits after "#" are what obstore's listing leaves out.
         temporary = target.with_name(f"{target.name}#{secrets.randbits(63)}")
         tally = Tally(max_bytes)
-        file = await asyncio.to_thread(_create, self._root, temporary)
+        file = await _on_disk(_create, self._root, temporary)
         try:
             try:
                 async for chunk in chunks_of(data, CHUNK_BYTES):
                     tally.add(chunk)
-                    await asyncio.to_thread(_write_all, file, chunk)
+                    await _on_disk(_write_all, file, chunk)
                 stored = tally.stored(key)
-                await asyncio.to_thread(_publish, file, temporary, target, stored)
+                await _on_disk(_publish, file, temporary, target, stored)
             finally:
                 os.close(file)
-        except OSError as error:
-            raise _away(error) from error
         finally:
-            await asyncio.to_thread(temporary.unlink, missing_ok=True)
+            await _on_disk(_remove, temporary)
         return stored
 
     async def sweep(self, older_than_s: float) -> int:
         """Remove what killed writers left; a write that is under way is younger."""
-        return await asyncio.to_thread(self._sweep, time.time() - older_than_s)
+        return await _on_disk(self._sweep, time.time() - older_than_s)
 
     def _sweep(self, before: float) -> int:
         swept = 0
@@ -66,6 +69,28 @@ class Folder:
         return swept
 
 
+async def _on_disk(call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a blocking call in a thread and wait for its end also when cancelled.
+
+    Otherwise the file would be closed under the thread, which would go on writing into whatever
+    file has that number next.
+    """
+    work = asyncio.ensure_future(asyncio.to_thread(call, *args, **kwargs))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        while not work.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([work])
+        raise
+    except OSError as error:
+        raise _away(error) from error
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
 def _create(root: Path, temporary: Path) -> int:
     """Make the file and the folders it needs; each new folder's name is on disk at the end."""
     missing: list[Path] = []
@@ -73,17 +98,14 @@ def _create(root: Path, temporary: Path) -> int:
     while not folder.exists():
         missing.append(folder)
         folder = folder.parent
-    try:
-        for each in reversed(missing):
-            each.mkdir(mode=0o700, exist_ok=True)
-            _sync_folder(each.parent)
-        # Another writer may have made them and not have synced them yet.
-        if not missing:
-            for each in _between(root, temporary.parent):
-                _sync_folder(each)
-        return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
-    except OSError as error:
-        raise _away(error) from error
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
+        _sync_folder(each.parent)
+    # Another writer may have made them and not have synced them yet.
+    if not missing:
+        for each in _between(root, temporary.parent):
+            _sync_folder(each)
+    return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
 
 
 def _between(root: Path, folder: Path) -> list[Path]:
