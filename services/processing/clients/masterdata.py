@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from google.protobuf import timestamp_pb2
 from idmesh.masterdata.v1 import masterdata_service_pb2 as pb
 from idmesh.masterdata.v1 import masterdata_service_pb2_grpc
 
 from services.processing.ports import Machine, PacketKey
+
+END_OF_SECOND = timedelta(microseconds=999_999)
 
 
 class MasterdataClient:
@@ -26,9 +28,9 @@ class MasterdataClient:
         return PacketKey(key.centre_id, key.machine_id, key.key_name, key.key_version)
 
     async def machine(self, machine_id: str, as_of: datetime) -> Machine:
-        """Return a machine as it was."""
+        """Return a machine as it was at the end of a second: packets tell no finer time."""
         instant = timestamp_pb2.Timestamp()
-        instant.FromDatetime(as_of)
+        instant.FromDatetime(as_of.replace(microsecond=0) + END_OF_SECOND)
         answer = await self._stub.GetMachine(
             pb.GetMachineRequest(machine_id=machine_id, as_of=instant)
         )
