@@ -52,7 +52,7 @@ async def drop(server: PostgresServer, name: str) -> None:
 
 def migrations_of(service: str) -> Path | None:
     """Return the folder of a service's own migrations, if it has any."""
-    spec = find_spec(f"services.{service}") if (Path("services") / service).is_dir() else None
+    spec = find_spec(f"services.{service}")
     locations = list(spec.submodule_search_locations or []) if spec else []
     folders = [Path(location) / "store" / "migrations" for location in locations]
     return next((folder for folder in folders if folder.is_dir()), None)

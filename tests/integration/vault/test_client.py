@@ -10,6 +10,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from services.common.errors import InvalidArgument, PermissionDenied, Unavailable
 from services.common.vault import VaultClient, VaultLimits, VaultLoginRefused
@@ -234,6 +237,31 @@ async def test_services_log_in_with_their_own_policies(vault_client: MakeVaultCl
     assert len(await identity.hmac("core/transit/uin-lookup", [b"x"])) == 1
     with pytest.raises(PermissionDenied):
         await identity.hmac("core/transit/operator", [b"x"])
+
+
+async def test_a_service_gets_its_mesh_certificate_with_a_chain_to_the_root(
+    vault_client: MakeVaultClient,
+) -> None:
+    identity = await vault_client("identity")
+    private = ec.generate_private_key(ec.SECP256R1())
+    builder = x509.CertificateSigningRequestBuilder(x509.Name([]))
+    csr = builder.sign(private, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    issued = await identity.sign_csr(
+        "core/pki/identity",
+        csr,
+        uri_sans=["spiffe://idmesh.local/identity"],
+        dns_names=["identity.idmesh"],
+        ttl_s=3600,
+    )
+    leaf, between = x509.load_pem_x509_certificates(issued.chain_pem)
+    [root] = x509.load_pem_x509_certificates(issued.ca_pem)
+    leaf.verify_directly_issued_by(between)
+    between.verify_directly_issued_by(root)
+    root.verify_directly_issued_by(root)
+    with pytest.raises((InvalidArgument, PermissionDenied)):
+        await identity.sign_csr(
+            "core/pki/identity", csr, uri_sans=["spiffe://idmesh.local/abis"], ttl_s=3600
+        )
 
 
 async def _open_and_close(client: VaultClient) -> None:
