@@ -25,7 +25,7 @@ class Mailbox:
         Raises:
             TimeoutError: none came in time.
         """
-        pattern = re.compile(rf"^{re.escape(marker)}: (\S+)$", re.MULTILINE)
+        pattern = re.compile(rf"^{re.escape(marker)}: (\S+)\s*$", re.MULTILINE)
         last = time.monotonic() + timeout_s
         async with aiohttp.ClientSession() as session:
             while time.monotonic() < last:
