@@ -69,6 +69,7 @@ class StationClient:
         key: the machine's own.
         server_name: the name in the edge's certificate, where target has another one.
         attempts: how often a call is tried.
+        channel: an open channel to use instead of target and ca_file; it stays open.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class StationClient:
         *,
         server_name: str = "",
         attempts: int = 6,
+        channel: grpc.aio.Channel | None = None,
     ) -> None:
         self._target = target
         self._ca_file = Path(ca_file)
@@ -87,10 +89,13 @@ class StationClient:
         self._key = key
         self._server_name = server_name
         self._attempts = attempts
-        self._channel: grpc.aio.Channel | None = None
+        self._channel = channel
+        self._is_own = channel is None
         self._clock_offset_s = 0.0
 
     async def __aenter__(self) -> Self:
+        if not self._is_own:
+            return self
         credentials = grpc.ssl_channel_credentials(self._ca_file.read_bytes())
         options: list[tuple[str, Any]] = [("grpc.keepalive_time_ms", 30_000)]
         if self._server_name:
@@ -104,7 +109,7 @@ class StationClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._channel is not None:
+        if self._is_own and self._channel is not None:
             await self._channel.close()
             self._channel = None
 
@@ -202,6 +207,8 @@ class StationClient:
                 return await call()
             except grpc.aio.AioRpcError as error:
                 failure = from_rpc_error(error)
+            except PlatformError as error:
+                failure = error
             if attempt == self._attempts or not self._may_repeat(failure):
                 raise failure
             pause_s = max(failure.retry_after_s or 0.0, wait_s * random.uniform(0.5, 1.0))  # noqa: S311
