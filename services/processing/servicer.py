@@ -5,9 +5,8 @@ from __future__ import annotations
 from uuid import UUID
 
 import grpc.aio
-from idmesh.processing.v1 import processing_pb2
+from idmesh.processing.v1 import processing_pb2, processing_service_pb2_grpc
 from idmesh.processing.v1 import processing_service_pb2 as pb
-from idmesh.processing.v1 import processing_service_pb2_grpc
 
 from services.common import rpc
 from services.common.errors import PermissionDenied

@@ -86,7 +86,7 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
             ),
             wake=wake,
         )
-        _serve(member, store, keys, identities, clock, wake)
+        _serve(member, store=store, keys=keys, identities=identities, clock=clock, wake=wake)
         packets = feed.Follower(
             feed.source(channel("registration")),
             member.database,
@@ -131,6 +131,7 @@ def stages(
 
 def _serve(
     member: mesh.Membership,
+    *,
     store: Store,
     keys: Keys,
     identities: Identities,
