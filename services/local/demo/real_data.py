@@ -1,8 +1,8 @@
 """Real captures: who is found to be a duplicate, against the known truth.
 
-Reads a folder laid out like MOSIP's registration client (mosip/fingerprints: one person's
-ten fingers, four of them captured again) and FVC2002 templates
-(fingerprint/fvc2002/leader/DB*/FINGER_IMPRESSION.iso). Each FVC finger is a person of their
+Reads a folder laid out like MOSIP's registration client (mosip/fingerprints: ten fingers of
+one person; the four of Srighthand are another's, their ridges flow the other way) and
+FVC2002 templates (fingerprint/fvc2002/leader/DB*/FINGER_IMPRESSION.iso). Each FVC finger is a person of their
 own, captured several times; impression 1 is enrolled first.
 """
 
@@ -33,8 +33,7 @@ POSITIONS = {
     "leftRing": 9,
     "leftLittle": 10,
 }
-FIRST_SESSION = ("lefthand", "righthand", "thumb")
-SECOND_SESSION = ("Srighthand",)
+MOSIP_PEOPLE = {"ten fingers": ("lefthand", "righthand", "thumb"), "four fingers": ("Srighthand",)}
 # The finger of an FVC template is not known; all are enrolled as the same one.
 FVC_POSITION = 2
 FVC_SECOND_IMPRESSION = 3
@@ -81,7 +80,7 @@ class Tally:
 async def enrol(walk: Walk, data: Path) -> None:
     """Enrol what the folder holds and report what was found and missed."""
     for title, attempts in (
-        ("real fingers: MOSIP's sample person", list(_mosip(data / "mosip" / "fingerprints"))),
+        ("real fingers: MOSIP's two sample people", list(_mosip(data / "mosip" / "fingerprints"))),
         ("real fingers: FVC2002", list(_fvc(data / "fingerprint" / "fvc2002" / "leader"))),
     ):
         if not attempts:
@@ -133,14 +132,14 @@ async def _adjudicate(walk: Walk, registration_id: str, truth: str | None) -> se
 
 
 def _mosip(folder: Path) -> Iterator[Attempt]:
-    for session, again in ((FIRST_SESSION, False), (SECOND_SESSION, True)):
+    for who, hands in MOSIP_PEOPLE.items():
         captures = [
             Capture("finger", POSITIONS[path.parent.name], path.read_bytes())
-            for hand in session
+            for hand in hands
             for path in sorted((folder / hand).glob("*/ISOTemplate.iso"))
         ]
         if captures:
-            yield Attempt("sample person", captures, again)
+            yield Attempt(who, captures, again=False)
 
 
 def _fvc(folder: Path) -> Iterator[Attempt]:
