@@ -1,5 +1,6 @@
 """Follows identity and partner: each effect in the commit of the position."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -8,9 +9,7 @@ from idmesh.partner.v1 import partner_events_pb2, partner_pb2
 
 from services.authentication import convert
 from services.authentication.domain.individual import IdentityState
-from services.authentication.ports import TrustDomain
-from services.authentication.store.individuals import FollowedIdentities
-from services.authentication.store.partners import FollowedPartners
+from services.authentication.ports import FollowedIdentities, FollowedPartners, TrustDomain
 from services.common.feed import Event
 from services.common.postgres import Connection
 
@@ -26,44 +25,54 @@ PARTNER_EVENTS: tuple[type[Message], ...] = (
 )
 
 
-async def apply_identity(connection: Connection, event: Event) -> None:
-    """Apply one event of identity."""
-    identities = FollowedIdentities(connection)
-    match event.message:
-        case identity_events_pb2.IdentityPublished() as published:
-            await identities.put(convert.identity_from_event(published))
-        case identity_events_pb2.IdentityStateChanged() as changed:
-            await identities.set_state(
-                UUID(bytes=changed.identity_id), IdentityState(changed.state)
-            )
-        case identity_events_pb2.VidChanged() as changed:
-            await identities.put_vid(convert.vid_from_event(changed))
+class IdentityFollower:
+    """Keeps identities and VIDs; store gives the tables of a transaction."""
+
+    def __init__(self, store: Callable[[Connection], FollowedIdentities]) -> None:
+        self._store = store
+
+    async def apply(self, connection: Connection, event: Event) -> None:
+        """Apply one event of identity."""
+        identities = self._store(connection)
+        match event.message:
+            case identity_events_pb2.IdentityPublished() as published:
+                await identities.put(convert.identity_from_event(published))
+            case identity_events_pb2.IdentityStateChanged() as changed:
+                await identities.set_state(
+                    UUID(bytes=changed.identity_id), IdentityState(changed.state)
+                )
+            case identity_events_pb2.VidChanged() as changed:
+                await identities.put_vid(convert.vid_from_event(changed))
+
+    async def forget(self, connection: Connection) -> None:
+        """Clear what was derived, before the feed is followed again from its beginning."""
+        await self._store(connection).clear()
 
 
-async def forget_identities(connection: Connection) -> None:
-    """Clear what was derived from identity's feed."""
-    await FollowedIdentities(connection).clear()
+class PartnerFollower:
+    """Keeps names, policies and trust anchors; store gives the tables of a transaction."""
 
+    def __init__(self, store: Callable[[Connection], FollowedPartners]) -> None:
+        self._store = store
 
-async def apply_partner(connection: Connection, event: Event) -> None:
-    """Apply one event of partner."""
-    partners = FollowedPartners(connection)
-    match event.message:
-        case partner_events_pb2.PartnerChanged() as changed:
-            partner = changed.partner
-            await partners.put_partner(partner.partner_id, partner.organisation)
-        case partner_events_pb2.PolicyChanged() as changed:
-            policy = changed.policy
-            await partners.put_policy(
-                policy.policy_id,
-                policy.document,
-                policy.status == partner_pb2.STATUS_ACTIVE,
-                convert.instant(policy.valid_until) if policy.HasField("valid_until") else None,
-            )
-        case partner_events_pb2.CaCertificateAdded() as added:
-            await partners.add_trust_anchor(TrustDomain(added.domain), added.certificate)
+    async def apply(self, connection: Connection, event: Event) -> None:
+        """Apply one event of partner."""
+        partners = self._store(connection)
+        match event.message:
+            case partner_events_pb2.PartnerChanged() as changed:
+                partner = changed.partner
+                await partners.put_partner(partner.partner_id, partner.organisation)
+            case partner_events_pb2.PolicyChanged() as changed:
+                policy = changed.policy
+                await partners.put_policy(
+                    policy.policy_id,
+                    policy.document,
+                    policy.status == partner_pb2.STATUS_ACTIVE,
+                    convert.instant(policy.valid_until) if policy.HasField("valid_until") else None,
+                )
+            case partner_events_pb2.CaCertificateAdded() as added:
+                await partners.add_trust_anchor(TrustDomain(added.domain), added.certificate)
 
-
-async def forget_partners(connection: Connection) -> None:
-    """Clear what was derived from partner's feed."""
-    await FollowedPartners(connection).clear()
+    async def forget(self, connection: Connection) -> None:
+        """Clear what was derived, before the feed is followed again from its beginning."""
+        await self._store(connection).clear()

@@ -11,10 +11,13 @@ from uuid import UUID
 from services.authentication.domain.biometrics import Probe
 from services.authentication.domain.decision import DecidedTransaction, ReplayKey
 from services.authentication.domain.individual import (
+    IdentityState,
     Individual,
     LookupKey,
     Person,
     ReferenceTemplate,
+    StoredIdentity,
+    StoredVid,
 )
 from services.authentication.domain.otp import OtpGuard, StoredOtp
 
@@ -210,6 +213,48 @@ class Partners(Protocol):
 
     async def trust_anchors(self, domain: TrustDomain) -> list[bytes]:
         """Return the trusted certificates of a domain, X.509 DER."""
+        ...
+
+
+class FollowedIdentities(Protocol):
+    """The tables of identity's feed, in the transaction of the follower's position."""
+
+    async def put(self, identity: StoredIdentity) -> None:
+        """Keep an identity; one that is not newer than what is kept is passed over."""
+        ...
+
+    async def set_state(self, identity_id: UUID, state: IdentityState) -> None:
+        """Change an identity's state; one that was never published is not known here."""
+        ...
+
+    async def put_vid(self, vid: StoredVid) -> None:
+        """Keep a VID; its count only falls."""
+        ...
+
+    async def clear(self) -> None:
+        """Forget all."""
+        ...
+
+
+class FollowedPartners(Protocol):
+    """The tables of partner's feed, in the transaction of the follower's position."""
+
+    async def put_partner(self, partner_id: str, organisation: str) -> None:
+        """Keep a partner's name."""
+        ...
+
+    async def put_policy(
+        self, policy_id: str, document: str, active: bool, valid_until: datetime | None
+    ) -> None:
+        """Keep a policy as it is now."""
+        ...
+
+    async def add_trust_anchor(self, domain: TrustDomain, certificate: bytes) -> None:
+        """Trust a certificate authority in a domain."""
+        ...
+
+    async def clear(self) -> None:
+        """Forget all."""
         ...
 
 

@@ -23,9 +23,12 @@ from services.authentication.domain.individual import Modality
 from services.authentication.domain.otp import OtpRules
 from services.authentication.servicer import AuthenticationServicer
 from services.authentication.store.certificates import PostgresEnvelopeCertificates
-from services.authentication.store.individuals import PostgresIndividuals
+from services.authentication.store.individuals import (
+    PostgresFollowedIdentities,
+    PostgresIndividuals,
+)
 from services.authentication.store.otps import PostgresOtps
-from services.authentication.store.partners import PostgresPartners
+from services.authentication.store.partners import PostgresFollowedPartners, PostgresPartners
 from services.authentication.store.psuts import PostgresPsuts
 from services.authentication.store.transactions import PostgresPruning, PostgresUnitOfWork
 from services.authentication.usecases.authenticate import Authenticate, AuthenticationRules
@@ -176,21 +179,23 @@ class _Following:
         self.individuals = PostgresIndividuals(member.database)
         self._clock = clock
         self._newest: datetime | None = None
+        self._identities = follower.IdentityFollower(PostgresFollowedIdentities)
+        partners = follower.PartnerFollower(PostgresFollowedPartners)
         self.identities = feed.Follower(
             feed.source(member.channels.get("identity")),
             member.database,
             name="identity",
             handler=self._apply_identity,
             event_types=follower.IDENTITY_EVENTS,
-            on_resync=follower.forget_identities,
+            on_resync=self._identities.forget,
         )
         self.partners = feed.Follower(
             feed.source(member.channels.get("partner")),
             member.database,
             name="partner",
-            handler=follower.apply_partner,
+            handler=partners.apply,
             event_types=follower.PARTNER_EVENTS,
-            on_resync=follower.forget_partners,
+            on_resync=partners.forget,
         )
 
     async def tell(self) -> tuple[int, int, float]:
@@ -200,7 +205,7 @@ class _Following:
         return identities, vids, 0.0 if lag is None else max(0.0, lag.total_seconds())
 
     async def _apply_identity(self, connection: Connection, event: feed.Event) -> None:
-        await follower.apply_identity(connection, event)
+        await self._identities.apply(connection, event)
         self._newest = event.recorded_at
 
 

@@ -86,6 +86,11 @@ class Notifications(notification_service_pb2_grpc.NotificationServiceServicer):
         self.sent.append(request)
         return notification_service_pb2.SendMessageResponse(message_id=str(uuid.uuid4()))
 
+    async def GetMessageCounts(
+        self, request: notification_service_pb2.GetMessageCountsRequest, context: Any
+    ) -> notification_service_pb2.GetMessageCountsResponse:
+        return notification_service_pb2.GetMessageCountsResponse(sent=len(self.sent))
+
 
 @dataclass(frozen=True)
 class Onboarded:
@@ -246,7 +251,7 @@ class PartnerMesh:
         self,
         onboarded: Onboarded,
         *,
-        status: partner_pb2.Status = partner_pb2.STATUS_ACTIVE,
+        status: partner_pb2.Status.ValueType = partner_pb2.STATUS_ACTIVE,
         keys: Sequence[KeyPair] | None = None,
     ) -> Message:
         return partner_events_pb2.PartnerChanged(
@@ -266,7 +271,7 @@ class PartnerMesh:
         onboarded: Onboarded,
         policy: dict[str, Any] = FULL_POLICY,
         *,
-        status: partner_pb2.Status = partner_pb2.STATUS_ACTIVE,
+        status: partner_pb2.Status.ValueType = partner_pb2.STATUS_ACTIVE,
     ) -> Message:
         return partner_events_pb2.PolicyChanged(
             policy=partner_pb2.Policy(
@@ -305,7 +310,7 @@ class PartnerMesh:
         demographics: dict[str, Any] | None = None,
         templates: Sequence[biometrics_pb2.Template] = (),
         *,
-        vid_type: identity_pb2.VidType = identity_pb2.VID_TYPE_PERPETUAL,
+        vid_type: identity_pb2.VidType.ValueType = identity_pb2.VID_TYPE_PERPETUAL,
         transactions_left: int | None = None,
     ) -> Resident:
         """Publish an activated identity with a VID, sealed as identity seals it."""
@@ -522,8 +527,8 @@ async def _connect(mesh: PartnerMesh, stack: AsyncExitStack) -> None:
         {"authentication": mesh.peers["authentication"]}, mesh.tls(), "operator-cli"
     )
     stack.push_async_callback(operator.close)
-    mesh.gateway = gateway_service_pb2_grpc.GatewayServiceStub(edge.get("gateway"))  # type: ignore[assignment]
-    mesh.authentication = authentication_service_pb2_grpc.AuthenticationServiceStub(  # type: ignore[assignment]
+    mesh.gateway = gateway_service_pb2_grpc.GatewayServiceStub(edge.get("gateway"))
+    mesh.authentication = authentication_service_pb2_grpc.AuthenticationServiceStub(
         operator.get("authentication")
     )
     async with asyncio.timeout(20):

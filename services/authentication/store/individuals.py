@@ -12,7 +12,7 @@ from services.authentication.domain.individual import (
     VidState,
     VidUse,
 )
-from services.authentication.ports import Individuals
+from services.authentication.ports import FollowedIdentities, Individuals
 from services.common.postgres import Connection, Database, Record, load_queries
 
 QUERIES = load_queries(__package__, "queries.sql")
@@ -70,7 +70,7 @@ def _individual(row: Record, vid: VidUse | None) -> Individual:
     )
 
 
-class FollowedIdentities:
+class PostgresFollowedIdentities(FollowedIdentities):
     """Writes what the feed says, in the transaction of the follower's position."""
 
     def __init__(self, connection: Connection) -> None:

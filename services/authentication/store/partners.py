@@ -3,7 +3,7 @@
 import hashlib
 from datetime import datetime
 
-from services.authentication.ports import Partners, TrustDomain
+from services.authentication.ports import FollowedPartners, Partners, TrustDomain
 from services.common.postgres import Connection, Database, load_queries
 
 QUERIES = load_queries(__package__, "queries.sql")
@@ -31,7 +31,7 @@ class PostgresPartners(Partners):
         return [row["certificate"] for row in rows]
 
 
-class FollowedPartners:
+class PostgresFollowedPartners(FollowedPartners):
     """Writes what the feed says, in the transaction of the follower's position."""
 
     def __init__(self, connection: Connection) -> None:

@@ -161,7 +161,7 @@ returning true
 -- One round trip for both; nothing is written when the request is a replay.
 with fresh as (
     insert into replay (partner_id, transaction_id, body_hash, expires_at)
-    values ($2, $6, $14, $17)
+    values ($17, $18, $19, $20)
     on conflict do nothing
     returning true
 )

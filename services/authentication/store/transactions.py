@@ -61,7 +61,12 @@ class PostgresTransaction(Transaction):
             await self._connection.execute(QUERIES["add_refused_transaction"], *values)
             return True
         fresh = await self._connection.fetchval(
-            QUERIES["add_transaction"], *values, replay.expires_at
+            QUERIES["add_transaction"],
+            *values,
+            replay.partner_id,
+            replay.transaction_id,
+            replay.body_hash,
+            replay.expires_at,
         )
         return fresh is True
 
