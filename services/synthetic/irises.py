@@ -20,7 +20,8 @@ Field = NDArray[np.complex128]
 
 ENCODER: Final = "SYNTH1"
 BANDS, ROWS, ANGLES = 2, 8, 128
-# Of the pass band over angles: middle and width, in waves around the iris; measured to give 249.
+# Of the pass band over angles: middle and width, in waves around the iris; measured to
+# give 249 degrees of freedom over the bits that both masks leave.
 _MIDDLE, _WIDTH = 14.0, 8.7
 _ROW_BLUR = 0.95
 # Correlation of a capture's field with the master's; two captures differ in acos(its square) / pi
