@@ -17,9 +17,9 @@ from services.registration.clients.masterdata import MasterdataClient
 from services.registration.clients.packet_objects import StoredPackets
 from services.registration.config import Config
 from services.registration.domain.packet import Processes
-from services.registration.follower import processing_follower
+from services.registration.follower import Progress
 from services.registration.servicer import RegistrationServicer, UseCases
-from services.registration.store import PostgresTransactions
+from services.registration.store import PostgresStore, PostgresTransactions
 from services.registration.usecases.authenticate import Authenticate, MachineDirectory
 from services.registration.usecases.lookups import Lookups
 from services.registration.usecases.receive import ReceivePacket, UploadLimits
@@ -48,9 +48,8 @@ async def build(
             changes,
             feed_service_pb2.DESCRIPTOR.services_by_name["FeedService"],
         )
-        progress = processing_follower(
-            feed.source(member.channels.get("processing")), member.database
-        )
+        source = feed.source(member.channels.get("processing"))
+        progress = Progress(PostgresStore).follower(source, member.database)
         sweep = SweepOrphans(PostgresTransactions(member.database), packets, SystemClock())
 
         async def sweep_forever() -> None:
