@@ -308,3 +308,7 @@ def _capture(text: str) -> Capture:
         raise click.BadParameter(f"{text}: must be POSITION=FILE, FILE .iso, .fmr, .iris or .face")
     kind: Modality = "finger" if modality == "finger" else "iris" if modality == "iris" else "face"
     return Capture(kind, int(position), path.read_bytes())
+
+
+# What the `idmesh` command looks for in each of its parts.
+command = packet
