@@ -1,7 +1,9 @@
 """Takes registration packets from machines.
 
-Owns packets and what machines announced about them. Serves RegistrationService: sync, upload,
-status and settings for machines, each authenticated by a token that the machine signed; download
-for processing. Stores ciphertext in the object store and a row per packet in Postgres. Puts
-PacketReceived and audit records on its feed; follows processing for the state of registrations.
+Owns: packets, and what machines announced about them.
+Serves: RegistrationService: settings, sync, upload and status for machines, each call
+    authenticated by a token that the machine signed; download for processing.
+Stores: ciphertext in the object store, `packet` in PostgreSQL.
+Puts on its feed: PacketReceived, AuditRecorded.
+Follows: processing, for the state of registrations.
 """
