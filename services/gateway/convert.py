@@ -54,8 +54,6 @@ def verified_to_proto(
 ) -> authentication_service_pb2.AuthenticatePartnerRequest:
     """Return what authentication is asked."""
     request = verified.request
-    received_at = Timestamp()
-    received_at.FromDatetime(request.received_at)
     return authentication_service_pb2.AuthenticatePartnerRequest(
         partner=authentication_service_pb2.VerifiedPartner(
             partner_id=request.partner_id,
@@ -67,7 +65,7 @@ def verified_to_proto(
         endpoint=_ENDPOINTS[request.endpoint],
         body=request.body,
         signature=request.signature or "",
-        received_at=received_at,
+        received_at=timestamp_of(request.received_at),
     )
 
 
@@ -120,6 +118,13 @@ def licence_from_proto(licence: partner_pb2.Licence) -> Licence:
         active=licence.status == partner_pb2.STATUS_ACTIVE,
         expires_at=_instant(licence, "expires_at"),
     )
+
+
+def timestamp_of(at: datetime) -> Timestamp:
+    """Return a proto timestamp."""
+    made = Timestamp()
+    made.FromDatetime(at)
+    return made
 
 
 def _instant(

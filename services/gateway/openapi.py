@@ -71,7 +71,7 @@ def service_files() -> list[FileDescriptor]:
 
 def document(files: Sequence[FileDescriptor]) -> dict[str, Any]:
     """Return the document for every RPC that the edge may call and that has an HTTP rule."""
-    schemas = _Schemas()
+    schemas = Schemas()
     paths: dict[str, dict[str, Any]] = {}
     for method in _methods(files):
         for verb, template, body in _rules(method):
@@ -112,7 +112,7 @@ def _rules(method: MethodDescriptor) -> Iterable[tuple[str, str, str]]:
 
 
 def _operation(
-    method: MethodDescriptor, template: str, body: str, schemas: _Schemas
+    method: MethodDescriptor, template: str, body: str, schemas: Schemas
 ) -> dict[str, Any]:
     service = method.containing_service
     in_path = _PATH_FIELD.findall(template)
@@ -145,7 +145,7 @@ def _path_parameters(names: Iterable[str]) -> Iterable[dict[str, Any]]:
         yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
-def _query_parameters(fields: Iterable[FieldDescriptor], schemas: _Schemas) -> list[dict[str, Any]]:
+def _query_parameters(fields: Iterable[FieldDescriptor], schemas: Schemas) -> list[dict[str, Any]]:
     """Return a parameter for each field; one of a message has its fields as name.field."""
     parameters: list[dict[str, Any]] = []
     for field in fields:
@@ -159,7 +159,7 @@ def _query_parameters(fields: Iterable[FieldDescriptor], schemas: _Schemas) -> l
     return parameters
 
 
-def _content(message: Descriptor, schemas: _Schemas) -> dict[str, Any]:
+def _content(message: Descriptor, schemas: Schemas) -> dict[str, Any]:
     if message.full_name == _HTTP_BODY:
         return {"*/*": {"schema": dict(_WELL_KNOWN[_HTTP_BODY])}}
     return {"application/json": {"schema": schemas.of_message(message)}}
@@ -169,7 +169,7 @@ def _reference(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-class _Schemas:
+class Schemas:
     """The schemas of all messages met so far."""
 
     def __init__(self) -> None:
