@@ -1,7 +1,8 @@
 """What the mesh knows about its own field.
 
-Owns centres, machines, the certificates that machines seal packets for, and identity schemas.
-Serves MasterdataService: look-ups as of an instant, and the few changes an operator makes.
-Stores every version of a centre and a machine with the instant from which it holds. Puts nothing
-but audit records on its feed; follows nobody.
+Owns: centres, machines, the certificates that machines seal packets for, identity schemas.
+Serves: MasterdataService; every look-up can be made as of a past instant.
+Stores: each version of a centre and a machine with the instant from which it holds.
+Puts on its feed: AuditRecorded.
+Follows: nothing.
 """
