@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from idmesh.registration.v1 import registration_service_pb2 as pb
 from idmesh.registration.v1 import registration_service_pb2_grpc as pb_grpc
 
-from services.common.errors import InvalidArgument
+from services.common.errors import InvalidArgument, PlatformError
 from services.registration import convert
 from services.registration.domain.machine import Machine, token_invalid
 from services.registration.usecases.authenticate import Authenticate
@@ -17,6 +18,9 @@ from services.registration.usecases.lookups import Lookups
 from services.registration.usecases.receive import ReceivePacket
 from services.registration.usecases.sync import SyncRegistrations
 
+CHUNK_BYTES = 64 * 1024
+LINGER_BYTES = 8 * 1024 * 1024
+LINGER_S = 5.0
 _SCHEME = "bearer "
 
 
@@ -62,8 +66,12 @@ class RegistrationServicer(pb_grpc.RegistrationServiceServicer):
     ) -> pb.UploadPacketResponse:
         """Take one packet."""
         machine = await self._machine(context)
-        packet_id = await _header(requests)
-        received_at = await self._do.receive(machine, packet_id, _chunks(requests))
+        try:
+            packet_id = await _header(requests)
+            received_at = await self._do.receive(machine, packet_id, _chunks(requests))
+        except PlatformError:
+            await _linger(requests)
+            raise
         return pb.UploadPacketResponse(
             packet_id=packet_id, received_at=convert.instant_to_proto(received_at)
         )
@@ -112,3 +120,22 @@ async def _chunks(requests: AsyncIterator[pb.UploadPacketRequest]) -> AsyncItera
                 "UPLOAD_HEADER_REPEATED", "An upload has one header, first.", field="header"
             )
         yield request.chunk
+
+
+async def _linger(requests: AsyncIterator[pb.UploadPacketRequest]) -> None:
+    """Read on for a little after a refusal.
+
+    A machine that is still sending when it is refused would see a reset stream, and not why.
+    """
+    left = LINGER_BYTES
+    try:
+        async with asyncio.timeout(LINGER_S):
+            while left > 0:
+                try:
+                    request = await anext(requests)
+                except PlatformError:
+                    left -= CHUNK_BYTES
+                else:
+                    left -= len(request.chunk)
+    except (StopAsyncIteration, TimeoutError):
+        return
