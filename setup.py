@@ -1,4 +1,4 @@
-"""Builds the gRPC stubs (package `idmesh`) and the native matcher; all else is in pyproject.toml."""
+"""Builds the gRPC stubs (package `idmesh`) and the native matcher; see pyproject.toml."""
 
 from __future__ import annotations
 
@@ -102,6 +102,7 @@ class BuildMatcher(build_ext):
     """Runs the one CMakeLists.txt of matcher_ext; no compiler flag lives here."""
 
     def build_extension(self, ext: Extension) -> None:
+        """Configure and build into the place where setuptools wants the module."""
         import pybind11
 
         output = Path(self.get_ext_fullpath(ext.name)).resolve().parent
@@ -109,12 +110,16 @@ class BuildMatcher(build_ext):
         cmake = shutil.which("cmake", path=sysconfig.get_path("scripts")) or shutil.which("cmake")
         if cmake is None:
             raise SystemExit("setup.py: cmake is missing; the package cmake brings it")
-        configure = [
-            cmake, "-S", str(ROOT / "matcher_ext"), "-B", str(work), "-G", "Unix Makefiles", "--fresh",
-            "-DCMAKE_BUILD_TYPE=Release", f"-DIDMESH_OUTPUT_DIR={output}",
-            f"-Dpybind11_DIR={pybind11.get_cmake_dir()}", f"-DPython_EXECUTABLE={sys.executable}",
-        ]  # fmt: skip
-        subprocess.run(configure, check=True)
+        folders = ["-S", str(ROOT / "matcher_ext"), "-B", str(work)]
+        settings = {
+            "CMAKE_BUILD_TYPE": "Release",
+            "IDMESH_OUTPUT_DIR": str(output),
+            "pybind11_DIR": pybind11.get_cmake_dir(),
+            "Python_EXECUTABLE": sys.executable,
+        }
+        defined = [f"-D{name}={value}" for name, value in settings.items()]
+        generator = ["-G", "Unix Makefiles", "--fresh"]
+        subprocess.run([cmake, *folders, *generator, *defined], check=True)
         subprocess.run([cmake, "--build", str(work), "--parallel", "2"], check=True)
 
 
@@ -122,7 +127,7 @@ build_stubs()
 setup(
     packages=[
         *find_packages(include=["services", "services.*", "matcher_ext", "vault", "vault.*"]),
-        *find_packages(where=str(STUBS.relative_to(ROOT)), include=["idmesh", "idmesh.*", "buf", "buf.*"]),
+        *find_packages(where="build/stubs", include=["idmesh", "idmesh.*", "buf", "buf.*"]),
     ],
     package_dir={"idmesh": "build/stubs/idmesh", "buf": "build/stubs/buf"},
     ext_modules=[Extension("matcher_ext._native", sources=[])],

@@ -2,8 +2,8 @@
 
 Reads a folder laid out like MOSIP's registration client (mosip/fingerprints: ten fingers of
 one person; the four of Srighthand are another's, their ridges flow the other way) and
-FVC2002 templates (fingerprint/fvc2002/leader/DB*/FINGER_IMPRESSION.iso). Each FVC finger is a person of their
-own, captured several times; impression 1 is enrolled first.
+FVC2002 templates (fingerprint/fvc2002/leader/DB*/FINGER_IMPRESSION.iso). Each FVC finger is a
+person of their own, captured several times; impression 1 is enrolled first.
 """
 
 from __future__ import annotations

@@ -89,8 +89,8 @@ async def test_a_right_secret_gets_a_token_that_the_published_key_verifies(
     assert claims["exp"] == int(clock.now().timestamp()) + 900
     [jwk] = json.loads(jwk_set(await signer.public_keys()))["keys"]
     assert decode(header) == {"alg": "ES256", "kid": jwk["kid"], "typ": "at+jwt"}
-    numbers = [int.from_bytes(base64.urlsafe_b64decode(jwk[axis] + "="), "big") for axis in "xy"]
-    key = ec.EllipticCurvePublicNumbers(*numbers, ec.SECP256R1()).public_key()
+    x, y = (int.from_bytes(base64.urlsafe_b64decode(jwk[axis] + "="), "big") for axis in "xy")
+    key = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
     raw = base64.urlsafe_b64decode(signature + "==")
     halves = int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big")
     key.verify(
