@@ -71,7 +71,12 @@ def _run(command: list[str]) -> None:
     # An active environment would be installed into instead of ours.
     environment = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONHOME")}
     done = subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        command,
+        check=False,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
     )
     if done.returncode != 0:
         shutil.rmtree(ENVIRONMENT, ignore_errors=True)
