@@ -152,7 +152,7 @@ def _servicer(
         records=records,
         verify_otp=VerifyOtp(otps, vault, unit_of_work, otp_rules),
         matcher=_matcher(config, matching),
-        tokens=Tokens(PostgresPsuts(database), vault),
+        tokens=Tokens(PostgresPsuts(database), vault, clock),
         settle=settle,
         clock=clock,
         rules=rules,

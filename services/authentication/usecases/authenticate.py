@@ -10,7 +10,12 @@ from cryptography import x509
 from services.authentication.domain import biometrics, demographics, kyc
 from services.authentication.domain.biometrics import Probe
 from services.authentication.domain.decision import Effects, ReplayKey
-from services.authentication.domain.individual import Person, attributes_of, check_age
+from services.authentication.domain.individual import (
+    LookupKey,
+    Person,
+    attributes_of,
+    check_age,
+)
 from services.authentication.domain.otp import StoredOtp
 from services.authentication.domain.partner import Endpoint, PartnerCall, SignedAnswer
 from services.authentication.domain.policy import AuthPolicy, check_factors
@@ -141,8 +146,7 @@ class Authenticate:
             self._tokens(found.individual.identity_id, policy, call.partner),
         )
         otp = await self._match(opened, found, person, call, now)
-        vid = found.individual.vid
-        effects = Effects(None if vid is None else vid.key, otp)
+        effects = Effects(_limited_vid(found), otp)
         return Outcome(self._response(call, policy, person, token, now), effects=effects)
 
     def _check(self, opened: OpenedRequest, now: datetime) -> None:
@@ -199,6 +203,12 @@ class Authenticate:
         except ValueError:
             raise WireError(IdaError.FAILED_TO_ENCRYPT) from None
         return kyc_response(True, token, sealed)
+
+
+def _limited_vid(found: FoundIndividual) -> LookupKey | None:
+    """Return the VID that loses a use; one without a limit costs neither a write nor an event."""
+    vid = found.individual.vid
+    return None if vid is None or vid.transactions_left is None else vid.key
 
 
 def _factor_names(endpoint: Endpoint, opened: OpenedRequest) -> tuple[str, ...]:

@@ -128,7 +128,7 @@ class Bench:
             records=self.records,
             verify_otp=VerifyOtp(self.store, self.vault, self.unit, OtpRules()),
             matcher=self.matcher,
-            tokens=Tokens(self.store, self.vault),
+            tokens=Tokens(self.store, self.vault, self.clock),
             settle=settle,
             clock=self.clock,
             rules=rules,
@@ -420,6 +420,22 @@ async def test_upkeep_prunes_until_nothing_is_over(bench: Bench) -> None:
     upkeep = Upkeep(bench.store, bench.envelopes, bench.clock)
     assert await upkeep.prune_once() == 1200
     assert bench.tables.replays == {}
+
+
+async def test_a_token_is_opened_once_in_minutes_and_stays_the_same(bench: Bench) -> None:
+    _, vid = await bench.person()
+    tokens = set()
+    bench.vault.calls.clear()
+    for number in range(3):
+        call = bench.auth(vid, demographics=NAME, transaction_id=f"TRANSACT2{number}")
+        tokens.add(json.loads((await bench.authenticate(call)).body)["response"]["authToken"])
+    assert bench.vault.calls["decrypt"] == 1
+    bench.clock.advance(301)
+    call = bench.auth(vid, demographics=NAME)
+    tokens.add(json.loads((await bench.authenticate(call)).body)["response"]["authToken"])
+    assert bench.vault.calls["decrypt"] == 2
+    assert len(tokens) == 1
+    assert bench.tables.vids_used == []
 
 
 async def test_a_kyc_answer_is_sealed_and_a_bad_certificate_is_told(bench: Bench) -> None:
