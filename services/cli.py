@@ -44,6 +44,7 @@ class Elsewhere(click.Group):
     elsewhere={
         "demo": ("services.local.demo", "Start the mesh and walk a person through it."),
         "bench": ("services.bench.cli", "Measure."),
+        "operator": ("services.local.administration", "Give an operator roles and a secret."),
         "packet": ("services.registration_client.cli", "Build, seal, sync and upload packets."),
     },
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
