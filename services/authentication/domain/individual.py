@@ -164,6 +164,14 @@ def attributes_of(person: Person) -> dict[str, AttributeValue]:
     return attributes
 
 
+def single_text(person: Person, name: str) -> str | None:
+    """Return an attribute that has one value; of one by language the first."""
+    value = attributes_of(person).get(name)
+    if isinstance(value, tuple):
+        value = value[0].value if value else None
+    return value or None
+
+
 def age_years(person: Person, today: date) -> int | None:
     """Return the age in whole years; None where no date of birth is known."""
     text = person.demographics.get(DATE_OF_BIRTH)

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import datetime, timedelta
 
-from services.authentication.domain.individual import Person, check_age
+from services.authentication.domain.individual import Person, check_age, single_text
 from services.authentication.domain.otp import (
     OtpRules,
     StoredOtp,
@@ -173,8 +173,8 @@ def _recipients(person: Person, channels: tuple[OtpChannel, ...]) -> dict[OtpCha
     """
     recipients = {}
     for channel in channels:
-        address = person.demographics.get(_ATTRIBUTES[channel])
-        if not isinstance(address, str) or not address:
+        address = single_text(person, _ATTRIBUTES[channel])
+        if address is None:
             raise WireError(IdaError.OTP_GENERATION_FAILED)
         recipients[channel] = address
     return recipients

@@ -22,6 +22,7 @@ from services.authentication.domain.individual import (
     age_years,
     check_age,
     check_usable,
+    single_text,
 )
 from services.authentication.domain.partner import VerifiedPartner
 from services.authentication.domain.policy import Factor
@@ -154,6 +155,13 @@ def test_a_child_is_not_asked_for_otp_or_biometrics() -> None:
         with pytest.raises(WireError) as refused:
             check_age(child, (factor,), NOW.date(), 5)
         assert code_of(refused) == "IDA-MLC-011"
+
+
+def test_a_single_text_is_the_first_of_several() -> None:
+    assert single_text(PERSON, "phone") == "5550123456"
+    assert single_text(PERSON, "fullName") == "Anna Berg"
+    assert single_text(PERSON, "email") is None
+    assert single_text(Person({"email": []}, ()), "email") is None
 
 
 def test_the_fifth_wrong_try_freezes_for_half_an_hour_and_then_counts_anew() -> None:
