@@ -31,7 +31,8 @@ from services.common.mosip_wire import (
 from services.local.sandbox.device import Sample
 from services.local.sandbox.keys import KeyPair
 from services.local.sandbox.partner import new_transaction_id
-from tests.fakes.partner_mesh import Onboarded, PartnerMesh, Resident
+from tests.fakes.partner_mesh import PartnerMesh
+from tests.fakes.partner_world import Onboarded, Resident
 
 DOMAIN_URI = "https://localhost"
 ENV = "Developer"

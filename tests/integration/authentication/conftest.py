@@ -8,7 +8,8 @@ import pytest
 import pytest_asyncio
 
 from tests.fakes import servers
-from tests.fakes.partner_mesh import Onboarded, PartnerMesh, partner_mesh
+from tests.fakes.partner_mesh import PartnerMesh, partner_mesh
+from tests.fakes.partner_world import Onboarded
 from tests.fakes.relying_party import Bank
 
 

@@ -14,7 +14,8 @@ from services.common.mosip_wire import LanguageValue
 from services.local.sandbox.device import Sample
 from services.synthetic.captures import Template, capture
 from services.synthetic.people import make_person
-from tests.fakes.partner_mesh import FULL_POLICY, PartnerMesh, Resident, a_record, timestamp
+from tests.fakes.partner_mesh import PartnerMesh
+from tests.fakes.partner_world import FULL_POLICY, Resident, a_record, timestamp
 from tests.fakes.relying_party import Bank, ago
 
 pytestmark = [

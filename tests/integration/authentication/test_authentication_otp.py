@@ -10,7 +10,8 @@ from idmesh.notification.v1 import notification_service_pb2
 
 from services.common.mosip_wire import OtpChannel
 from services.local.sandbox.partner import new_transaction_id
-from tests.fakes.partner_mesh import PartnerMesh, a_record
+from tests.fakes.partner_mesh import PartnerMesh
+from tests.fakes.partner_world import a_record
 from tests.fakes.relying_party import Bank
 
 pytestmark = [

@@ -12,7 +12,8 @@ import pytest
 from services.common.errors import Unavailable
 from services.common.ids import draw_uin, draw_vid
 from services.common.mosip_wire import LanguageValue, base64url
-from tests.fakes.partner_mesh import PartnerMesh, Resident
+from tests.fakes.partner_mesh import PartnerMesh
+from tests.fakes.partner_world import Resident
 from tests.fakes.relying_party import Bank, Call, ago
 
 pytestmark = [

@@ -17,7 +17,8 @@ from services.common import rpc
 from services.common.errors import NotFound, PermissionDenied
 from services.common.mosip_wire import sign_detached
 from services.local.sandbox.keys import make_key_pair
-from tests.fakes.partner_mesh import FULL_POLICY, Onboarded, PartnerMesh, timestamp
+from tests.fakes.partner_mesh import PartnerMesh
+from tests.fakes.partner_world import FULL_POLICY, Onboarded, timestamp
 from tests.fakes.relying_party import Bank, Call
 
 pytestmark = [
