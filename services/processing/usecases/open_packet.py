@@ -44,6 +44,7 @@ HASH_MISMATCH = "RPR-PUM-PACKET-006"
 DECRYPT_FAILED = "KER-PUT-003"
 MISMATCH = "RPR-PVM-FAILED-010"
 SUPERVISOR_REJECTED = "RPR-PVM-FAILED-011"
+CONSENT_WITHHELD = "RPR-PVM-FAILED-017"
 DOCUMENT_MISSING = "RPR-PVM-FAILED-005"
 BIOMETRIC_MISSING = "RPR-PVM-FAILED-004"
 MACHINE_UNKNOWN = "RPR-CMD-FAILED-004"
@@ -194,6 +195,8 @@ class PacketOpener:
             check_identity(identity, schema, self._rules.mandatory)
         except SchemaUnusableError as error:
             raise Internal("ID_SCHEMA_UNUSABLE", "The identity schema cannot be used.") from error
+        if identity.get("consent") == "N":
+            raise PacketRefusedError("CONSENT_WITHHELD", CONSENT_WITHHELD)
         _check_meta_info(received, contents)
         _check_files(contents)
         captures = {
