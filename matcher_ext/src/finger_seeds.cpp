@@ -102,7 +102,8 @@ void find_agreement(const Seeds& s, Agreement& out) noexcept {
             const float near = std::max(0.0F, 1.0F - off / (allowed * allowed));
             const float turned = std::max(0.0F, (turn - kTurnCosine) / (1.0F - kTurnCosine));
             // A minutia has one partner: seeds that share one do not support each other.
-            const bool apart = (s.probe[a] != s.probe[b]) & (s.reference[a] != s.reference[b]);
+            const bool apart = static_cast<unsigned>(s.probe[a] != s.probe[b]) &
+                               static_cast<unsigned>(s.reference[a] != s.reference[b]);
             row[b] = apart ? near * turned : 0.0F;
         }
     }

@@ -30,6 +30,9 @@ bool by_position(const PositionedTemplate& a, const PositionedTemplate& b) noexc
 }  // namespace
 
 struct Gallery::State {
+    State(Modality kind, std::size_t components, int rotation)
+        : modality(kind), dimension(components), iris_rotation(rotation) {}
+
     const Modality modality;
     const std::size_t dimension;
     const int iris_rotation;
