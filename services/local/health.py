@@ -17,8 +17,12 @@ TIMEOUT_S = 2.0
 Ask: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]"
 
 
-async def is_serving(service: str, port: int, tls: Path) -> bool:
-    """Whether the service at this port, and no other one, says that it serves."""
+async def is_serving(service: str, port: int, tls: Path, *, name: str = "") -> bool:
+    """Whether the service at this port, and no other one, says that it serves.
+
+    name: of one of its proto services, which may still be following others; one that it does not
+    know is as good as serving. Empty: the server as a whole.
+    """
     if not await _listens(port):
         return False
     try:
@@ -34,9 +38,15 @@ async def is_serving(service: str, port: int, tls: Path) -> bool:
     async with grpc.aio.secure_channel(f"ipv4:127.0.0.1:{port}", credentials, options) as channel:
         check: Ask = channel.unary_unary(METHOD)
         try:
-            return bytes(await check(b"", timeout=TIMEOUT_S)) == SERVING
-        except grpc.aio.AioRpcError:
-            return False
+            return bytes(await check(_request(name), timeout=TIMEOUT_S)) == SERVING
+        except grpc.aio.AioRpcError as error:
+            return bool(name) and error.code() is grpc.StatusCode.NOT_FOUND
+
+
+def _request(name: str) -> bytes:
+    """HealthCheckRequest{service: name}, field 1 as text."""
+    assert len(name) < 128
+    return b"\x0a" + bytes([len(name)]) + name.encode() if name else b""
 
 
 async def _listens(port: int) -> bool:

@@ -16,7 +16,9 @@ from services.local import (
     certificates,
     database,
     descriptors,
+    edge_api,
     envoy,
+    health,
     isolation,
     leftovers,
     logs,
@@ -36,6 +38,8 @@ from vault.bootstrap.minting import Minter
 
 HOUSEKEEPING_S = 10.0
 KEEP_ALIVE_S = 300.0
+SETTLE_S = 30.0
+SETTLE_POLL_S = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +120,7 @@ class Supervisor:
             otlp_endpoint=self._settings.otlp_endpoint,
         )
         await self._start_services(self._minter)
+        await self._settle()
         self._house = asyncio.create_task(self._keep_house(self._minter))
         self._state = "ready"
 
@@ -176,6 +181,24 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             for spec in specs:
                 group.create_task(self._start_child(spec))
+
+    async def _settle(self) -> None:
+        """Wait until what the edge leads to serves: it may follow what started after it.
+
+        Processes started alone may never have whom they follow; they are not waited for.
+        """
+        if set(self._settings.processes) != set(topology.PROCESSES):
+            return
+        behind = {(m.owner, m.grpc_service) for m in edge_api.read(self._edge.descriptor_set)}
+        last = time.monotonic() + SETTLE_S
+        while behind and time.monotonic() < last:
+            owner, name = min(behind)
+            if await health.is_serving(owner, self.ports[owner], self.folder.tls, name=name):
+                behind.remove((owner, name))
+            else:
+                await asyncio.sleep(SETTLE_POLL_S)
+        for _, name in sorted(behind):
+            self._settings.say(f"supervisor: {name} does not serve yet")
 
     async def _start_child(self, spec: Spec) -> None:
         began = time.monotonic()

@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import aiohttp
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -40,6 +41,8 @@ from tests.fakes.mesh_secrets import Secrets
 WAIT_S = 60.0
 # What a change of rights has until it must be seen at the edge.
 EFFECT_S = 1.0
+# MOSIP's codes for licences, partners, policies and certificates that nobody knows.
+STRANGERS = frozenset({"IDA-MPA-007", "IDA-MPA-009", "IDA-MPA-018", "IDA-MPA-021"})
 FINGERS = (2, 3, 7, 8)
 RIGHT_INDEX = 2
 ENDED = frozenset(
@@ -214,12 +217,17 @@ class World:
         return bank
 
     async def settled(self, bank: RelyingParty) -> None:
-        """Wait until the gateway has heard of a partner: it is not asked whom it knows."""
+        """Wait until gateway and authentication have heard of a partner and its policy."""
         unknown = Claim("0" * 16, demographics={"dob": "1990/01/01"})
 
         async def known() -> bool:
-            errors = (await bank.authenticate(unknown)).errors
-            return not any(code.startswith("IDA-MPA") for code in errors)
+            try:
+                errors = (await bank.authenticate(unknown)).errors
+            except aiohttp.ClientResponseError as error:
+                if error.status != 503:
+                    raise
+                return False
+            return STRANGERS.isdisjoint(errors)
 
         await within(WAIT_S, known)
 

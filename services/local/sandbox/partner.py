@@ -182,11 +182,16 @@ class RelyingParty:
         return await self.send(self._signed("otp", body, transaction_id))
 
     def prepare(
-        self, claim: Claim, *, transaction_id: str | None = None, kyc: bool = False
+        self,
+        claim: Claim,
+        *,
+        transaction_id: str | None = None,
+        kyc: bool = False,
+        at: datetime | None = None,
     ) -> Prepared:
-        """Seal and sign a request; it stays good for as long as the time window."""
+        """Seal and sign a request; it stays good for as long as the time window around `at`."""
         transaction_id = transaction_id or new_transaction_id()
-        now = datetime.now(UTC)
+        now = at or datetime.now(UTC)
         biometrics: list[dict[str, str]] = []
         if claim.samples:
             assert self._device is not None, "samples need a capture device"
