@@ -32,6 +32,7 @@ from services.common.rpc.call import (
     OPERATOR_METADATA,
     ROLES_METADATA,
     Call,
+    current_call,
     enter,
     roles_from_metadata,
     service_from_spiffe,
@@ -58,19 +59,27 @@ class Route:
     Args:
         callers: the services that may call it; "*" is any but the edge.
         max_deadline_s: the longest it may take, None for a stream without end.
+        refuse_unknown_fields: of every caller, of none, or None: of those from outside. The
+            mesh's own services are upgraded one by one, so that one may be newer than this.
         quiet: not worth a log line when it goes well.
     """
 
     method: str
     callers: frozenset[str]
     max_deadline_s: float | None
-    refuse_unknown_fields: bool = False
+    refuse_unknown_fields: bool | None = None
     validated: bool = True
     quiet: bool = False
 
     def allows(self, caller: str) -> bool:
         """Say whether caller may call it."""
         return caller in self.callers or ("*" in self.callers and caller != EDGE)
+
+    def is_strict(self, caller: str) -> bool:
+        """Say whether caller may send no field that is unknown here."""
+        if self.refuse_unknown_fields is None:
+            return caller == EDGE
+        return self.refuse_unknown_fields
 
 
 class _Drained(Exception):
@@ -299,7 +308,8 @@ async def _in_time(work: _Work, stream: _Stream, seconds: float) -> Any:
 def _request(route: Route, parse: Any, raw: bytes) -> Message:
     request = validation.parse(parse, raw)
     if route.validated:
-        validation.check(request, refuse_unknown_fields=route.refuse_unknown_fields)
+        strict = route.is_strict(current_call().caller)
+        validation.check(request, refuse_unknown_fields=strict)
     return request
 
 

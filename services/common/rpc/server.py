@@ -39,9 +39,9 @@ class Server:
         name: the service's.
         max_message_bytes: the largest message taken or sent.
         max_unary_s: the deadline of a unary call that brings none, and the most one may bring.
-        refuse_unknown_fields: refuse requests with fields unknown here. That also refuses
-            clients newer than this server, so it is for those RPCs only that must not be
-            misunderstood.
+        refuse_unknown_fields: whether requests with fields unknown here are refused: of every
+            caller, which also refuses services newer than this server; of none; or, unless
+            given, of those that come through the edge.
         max_connection_age_s: when clients are made to connect, and prove who they are, anew;
             an eighth of the certificate's life unless given.
         reuse_port: let several processes share the port.
@@ -55,7 +55,7 @@ class Server:
         *,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
         max_unary_s: float = MAX_UNARY_S,
-        refuse_unknown_fields: bool = False,
+        refuse_unknown_fields: bool | None = None,
         max_connection_age_s: float | None = None,
         reuse_port: bool = False,
     ) -> None:

@@ -82,6 +82,8 @@ class Echo:
         async for request in requests:
             yield await self._answer(request)
 
+    CountAtEdge, JoinAtEdge, ChatAtEdge = Count, Join, Chat
+
     async def _answer(self, request: Any) -> Any:
         self.calls += 1
         self.asked.set()
@@ -172,5 +174,20 @@ async def stub(echo: SimpleNamespace, join: Join) -> AsyncIterator[Callable[...,
         return echo.grpc.EchoServiceStub(channels.get("echo"))
 
     yield stub
+    for channels in opened:
+        await channels.close()
+
+
+@pytest.fixture
+async def raw(join: Join) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+    """Makes a channel to a target, for bytes that no stub would send."""
+    opened: list[rpc.Channels] = []
+
+    async def raw(target: str, caller: str = "alpha") -> Any:
+        channels = rpc.Channels({"echo": target}, await join(caller), caller)
+        opened.append(channels)
+        return channels.get("echo")
+
+    yield raw
     for channels in opened:
         await channels.close()

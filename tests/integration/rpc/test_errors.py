@@ -21,6 +21,7 @@ from services.common.errors import (
 )
 
 pytestmark = pytest.mark.integration
+SERVICE = "/idmesh_test.echo.v1.EchoService"
 
 
 async def test_an_error_arrives_with_its_class_reason_metadata_and_field(
@@ -95,21 +96,87 @@ async def test_a_broken_rule_names_the_field_and_never_the_value(
     assert running.servicer.calls == 0
 
 
-async def test_unknown_fields_are_refused_only_where_asked(
-    start: Any, stub: Any, echo: Any, join: Any
+@pytest.mark.parametrize(
+    ("caller", "given", "refused"),
+    [
+        ("alpha", None, False),
+        ("envoy", None, True),
+        ("alpha", True, True),
+        ("envoy", False, False),
+    ],
+)
+async def test_unknown_fields_are_refused_of_the_edge_or_as_asked(
+    start: Any, raw: Any, echo: Any, *, caller: str, given: bool | None, refused: bool
 ) -> None:
     newer = echo.pb2.EchoRequestV2(text="x", unheard_of="y").SerializeToString()
-    lenient, strict = await start(), await start(refuse_unknown_fields=True)
-    for running in (lenient, strict):
-        channels = rpc.Channels({"echo": running.target}, await join("alpha"), "alpha")
-        call: Any = channels.get("echo").unary_unary("/idmesh_test.echo.v1.EchoService/Echo")
-        if running is lenient:
-            assert echo.pb2.EchoResponse.FromString(await call(newer)).text == "x"
-        else:
-            with pytest.raises(InvalidArgument) as raised:
-                await call(newer)
-            assert raised.value.reason == "REQUEST_INVALID"
-        await channels.close()
+    running = await start(refuse_unknown_fields=given)
+    method = "EchoAtEdge" if caller == "envoy" else "Echo"
+    call = (await raw(running.target, caller)).unary_unary(f"{SERVICE}/{method}")
+    if refused:
+        with pytest.raises(InvalidArgument) as raised:
+            await call(newer)
+        assert (raised.value.reason, raised.value.field) == ("REQUEST_INVALID", "99")
+        assert running.servicer.calls == 0
+    else:
+        assert echo.pb2.EchoResponse.FromString(await call(newer)).text == "x"
+
+
+@pytest.mark.parametrize(
+    ("newer", "fields"),
+    [
+        ({"inner": {"unheard_of": "y", "more": 1}}, ["inner.97", "inner.98"]),
+        ({"inners": [{}, {"more": 1}]}, ["inners[1].97"]),
+        ({"by_name": {"secret": {"more": 1}}}, ["by_name[*].97"]),
+    ],
+)
+async def test_an_unknown_field_is_told_by_its_place_and_number(
+    start: Any, raw: Any, echo: Any, newer: dict[str, Any], fields: list[str]
+) -> None:
+    message = echo.pb2.EchoRequestV2(**newer).SerializeToString()
+    call = (await raw((await start()).target, "envoy")).unary_unary(f"{SERVICE}/EchoAtEdge")
+    with pytest.raises(InvalidArgument) as raised:
+        await call(message)
+    assert [violation.field for violation in raised.value.violations] == fields
+
+
+async def test_very_many_unknown_fields_cost_the_server_little(
+    start: Any, raw: Any, echo: Any
+) -> None:
+    call = (await raw((await start()).target, "envoy")).unary_unary(f"{SERVICE}/EchoAtEdge")
+    with pytest.raises(InvalidArgument) as raised:
+        await call(b"\xf8\x3f\x01" * 1_000_000, timeout=1.0)
+    assert len(raised.value.violations) == 1
+
+
+@pytest.mark.parametrize("kind", ["Count", "Join", "Chat"])
+async def test_streams_from_the_edge_may_hold_nothing_unknown_either(
+    start: Any, raw: Any, echo: Any, kind: str
+) -> None:
+    known = echo.Request(text="x", count=1).SerializeToString()
+    newer = echo.pb2.EchoRequestV2(text="x", unheard_of="y").SerializeToString()
+    edge = await raw((await start()).target, "envoy")
+
+    async def ask(*messages: bytes) -> list[bytes]:
+        path = f"{SERVICE}/{kind}AtEdge"
+        if kind == "Count":
+            return [answer async for answer in edge.unary_stream(path)(messages[-1])]
+        if kind == "Join":
+            return [await edge.stream_unary(path)(iter(messages))]
+        return [answer async for answer in edge.stream_stream(path)(iter(messages))]
+
+    assert await ask(known, known)
+    with pytest.raises(InvalidArgument) as raised:
+        await ask(known, newer)
+    assert (raised.value.reason, raised.value.field) == ("REQUEST_INVALID", "99")
+
+
+async def test_an_unknown_enum_number_from_the_edge_is_refused(
+    start: Any, stub: Any, echo: Any
+) -> None:
+    edge = await stub((await start()).target, "envoy")
+    with pytest.raises(InvalidArgument) as raised:
+        await edge.EchoAtEdge(echo.Request(inner={"colour": 77}))
+    assert (raised.value.reason, raised.value.field) == ("REQUEST_INVALID", "inner.colour")
 
 
 async def test_bytes_that_are_no_message_are_refused_without_a_trace(
