@@ -39,6 +39,8 @@ from services.processing.usecases.work import Result, Work
 _MAIN = "id"
 # Clocks of machines are set by people.
 _CLOCK_TOLERANCE = timedelta(minutes=5)
+# Packets tell the second that they were made in; a machine may be registered in its course.
+_PACKET_TIME = timedelta(seconds=1)
 
 HASH_MISMATCH = "RPR-PUM-PACKET-006"
 DECRYPT_FAILED = "KER-PUT-003"
@@ -141,8 +143,9 @@ class PacketOpener:
     async def _machine(self, received: Received, created_at: datetime) -> Machine:
         if created_at > received.received_at + _CLOCK_TOLERANCE:
             raise PacketRefusedError("PACKET_FROM_THE_FUTURE", TIMESTAMP)
+        as_of = min(created_at + _PACKET_TIME, received.received_at)
         try:
-            machine = await self._masterdata.machine(received.machine_id, created_at)
+            machine = await self._masterdata.machine(received.machine_id, as_of)
         except NotFound as error:
             raise PacketRefusedError("MACHINE_UNKNOWN", MACHINE_UNKNOWN) from error
         if machine.centre_id != received.centre_id:
