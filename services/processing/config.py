@@ -18,7 +18,7 @@ class Config(ServiceConfig):
         workers: registrations that are worked on at once.
         lease_s: how long a registration stays another's after its worker was last heard of.
         retry_base_s, retry_most_s: between the tries of a stage; doubling, with jitter.
-        hold_s: how often one that waits for another's end looks again unasked.
+        hold_s: how often one that waits for another's end looks again though nothing woke it.
         appeal_s: how long after a refusal its reference stays in the gallery.
         mandatory_fields: of the identity object, `a|b` for either; empty: the schema's required.
         biometrics_field: of the identity object: the applicant's own captures.
@@ -33,7 +33,7 @@ class Config(ServiceConfig):
     lease_s: float = 30.0
     retry_base_s: float = 0.5
     retry_most_s: float = 300.0
-    hold_s: float = 30.0
+    hold_s: float = 300.0
     appeal_s: float = 0.0
     mandatory_fields: tuple[str, ...] = ()
     biometrics_field: str = "individualBiometrics"
