@@ -14,7 +14,7 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_tools import protoc  # type: ignore[import-untyped]
 
-from services.common import rpc
+from services.common import rpc, telemetry
 from services.common.config import TlsConfig
 from services.common.errors import AlreadyExists, NotFound, Unavailable
 from tests.fakes.mesh_ca import MeshCa
@@ -22,6 +22,12 @@ from tests.fakes.mesh_ca import MeshCa
 HERE = Path(__file__).parent
 Join = Callable[[str], Awaitable[TlsConfig]]
 Start = Callable[..., Awaitable["Running"]]
+
+
+@pytest.fixture(autouse=True)
+def _logs() -> None:
+    """Another suite in the same run may have made the logs quieter."""
+    telemetry.configure_logs("info", "test")
 
 
 @pytest.fixture(scope="session")
