@@ -69,10 +69,16 @@ class Spec:
 
 
 class Child:
-    """A supervised process. Use from one event loop only."""
+    """A supervised process. Use from one event loop only.
 
-    def __init__(self, spec: Spec) -> None:
+    Args:
+        spec: how it is started.
+        spawned: called after every start, first or not, as soon as there is a pid.
+    """
+
+    def __init__(self, spec: Spec, spawned: Callable[[], None] = lambda: None) -> None:
         self.spec = spec
+        self._spawned = spawned
         self.state = State.WAITING
         self.restarts = 0
         self.ready_at = 0.0
@@ -148,6 +154,7 @@ class Child:
         try:
             await self.spec.prepare()
             self._process = await self._spawn()
+            self._spawned()
         except Exception as error:  # whatever it is, the next attempt may fare better
             return f"could not be started: {type(error).__name__}: {error}"
         ended = asyncio.create_task(self._process.wait())

@@ -202,18 +202,21 @@ class Supervisor:
 
     async def _start_child(self, spec: Spec) -> None:
         began = time.monotonic()
-        child = Child(spec)
+        # Written down at every start: what the next supervisor does not know of, it cannot end.
+        child = Child(spec, self._remember)
         self._children.append(child)
         await child.start()
         self._settings.say(f"{spec.name}: ready after {time.monotonic() - began:.2f} s")
-        self._remember()
 
     async def _stop(self, names: Sequence[str]) -> None:
         chosen = [child for child in self._children if child.spec.name in names]
         await asyncio.gather(*(child.stop() for child in chosen))
 
     def _remember(self) -> None:
-        leftovers.remember(self.folder, [child.pid for child in self._children if child.pid])
+        try:
+            leftovers.remember(self.folder, [child.pid for child in self._children if child.pid])
+        except OSError as error:  # a full disk; they die by the kernel's signal all the same
+            self._settings.say(f"supervisor: children not written down: {error}")
 
     async def _keep_house(self, minter: Minter) -> None:
         """Certificates, the supervisor's login, logs. By the clock on the wall: laptops sleep."""
@@ -229,7 +232,6 @@ class Supervisor:
             except Exception as error:  # OpenBao may be restarting; the next round tries again
                 self._settings.say(f"supervisor: renewal failed, will be tried again: {error}")
             await asyncio.to_thread(self._rotate_logs)
-            self._remember()
 
     def _rotate_logs(self) -> None:
         for path in self.folder.logs.glob("*.log"):

@@ -148,6 +148,26 @@ def test_a_child_that_ignores_the_death_signal_is_ended_by_the_next_supervisor(
     assert second.status()["state"] == "ready"
 
 
+def test_a_child_that_was_restarted_just_now_is_ended_too_and_the_ports_stay(
+    detached: Start,
+) -> None:
+    first = detached("edge")
+    before = first.pids()["edge"]
+    os.kill(before, signal.SIGKILL)
+    last = time.monotonic() + 30
+    while first.pids()["edge"] in (before, None):
+        assert time.monotonic() < last
+        time.sleep(0.02)
+    stuck = psutil.Process(first.pids()["edge"])
+    stuck.suspend()
+    block = ports.remembered(first.folder).base
+    first.process.kill()
+    first.process.wait()
+    second = detached("edge")
+    assert not stuck.is_running()
+    assert ports.remembered(second.folder).base == block
+
+
 async def test_a_taken_port_stops_the_start_before_anything_runs(folder: Path) -> None:
     base = ports.choose(folders.open_folder(folder), mode="auto").base
     with socket.socket() as other:
