@@ -11,7 +11,7 @@ from idmesh.identity.v1 import identity_service_pb2, identity_service_pb2_grpc
 from idmesh.notification.v1 import notification_service_pb2_grpc
 
 from services.common import feed, ids, mesh
-from services.common.clock import SystemClock
+from services.common.clock import Clock, SystemClock
 from services.common.errors import PlatformError
 from services.common.postgres import Connection
 from services.common.process import Built, Service
@@ -23,6 +23,7 @@ from services.identity.config import Config
 from services.identity.domain.capacity import fill_limit, uin_capacity
 from services.identity.domain.identity import Counts, LookupKey
 from services.identity.domain.vid import VidPolicies, VidType
+from services.identity.ports import Keys, Store
 from services.identity.store.identities import PostgresStore, PostgresTransaction
 from services.identity.usecases.create_identity import CreateIdentity
 from services.identity.usecases.end_vids import ExpireVids, note_use
@@ -55,43 +56,7 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
             low=config.uin_pool_low,
             limit=fill_limit(config.uin_length),
         )
-        find = FindIndividual(store, keys, clock)
-        issue = IssueVid(keys, ids.draw_vid, _policies(config))
-        messages = Notification(
-            notification_service_pb2_grpc.NotificationServiceStub(
-                member.channels.get("notification")
-            ),
-            sms=config.sms,
-        )
-
-        async def counts() -> Counts:
-            async with store.transaction() as tx:
-                return await tx.counts()
-
-        usecases = servicer.IdentityUseCases(
-            create=CreateIdentity(store, keys, clock, fill),
-            publish=PublishIdentity(store, keys, clock, issue),
-            notify=NotifyIndividual(store, keys, messages, clock, config.contact_fields),
-            get_record=GetRecord(store, keys),
-            set_state=SetState(store, keys, clock, find),
-            counts=counts,
-            uin_capacity=uin_capacity(config.uin_length),
-        )
-        services = identity_service_pb2.DESCRIPTOR.services_by_name
-        member.server.add(
-            identity_service_pb2_grpc.add_IdentityServiceServicer_to_server,
-            servicer.IdentityServicer(usecases),
-            services["IdentityService"],
-        )
-        member.server.add(
-            identity_service_pb2_grpc.add_VidServiceServicer_to_server,
-            servicer.VidServicer(
-                CreateVid(store, keys, clock, find, issue),
-                RevokeVid(store, keys, clock, find, issue),
-                ListVids(store, keys, find),
-            ),
-            services["VidService"],
-        )
+        _serve(member, config, store=store, keys=keys, clock=clock, fill=fill)
         own_feed = feed.FeedServicer(member.database)
         member.server.add(
             feed_service_pb2_grpc.add_FeedServiceServicer_to_server,
@@ -115,6 +80,52 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
             ]
         )
         yield Built(name=NAME, server=member.server, background=member.background)
+
+
+def _serve(
+    member: mesh.Membership,
+    config: Config,
+    *,
+    store: Store,
+    keys: Keys,
+    clock: Clock,
+    fill: FillPool,
+) -> None:
+    find = FindIndividual(store, keys, clock)
+    issue = IssueVid(keys, ids.draw_vid, _policies(config))
+    messages = Notification(
+        notification_service_pb2_grpc.NotificationServiceStub(member.channels.get("notification")),
+        sms=config.sms,
+    )
+
+    async def counts() -> Counts:
+        async with store.transaction() as tx:
+            return await tx.counts()
+
+    usecases = servicer.IdentityUseCases(
+        create=CreateIdentity(store, keys, clock, fill),
+        publish=PublishIdentity(store, keys, clock, issue),
+        notify=NotifyIndividual(store, keys, messages, clock, config.contact_fields),
+        get_record=GetRecord(store, keys),
+        set_state=SetState(store, keys, clock, find),
+        counts=counts,
+        uin_capacity=uin_capacity(config.uin_length),
+    )
+    services = identity_service_pb2.DESCRIPTOR.services_by_name
+    member.server.add(
+        identity_service_pb2_grpc.add_IdentityServiceServicer_to_server,
+        servicer.IdentityServicer(usecases),
+        services["IdentityService"],
+    )
+    member.server.add(
+        identity_service_pb2_grpc.add_VidServiceServicer_to_server,
+        servicer.VidServicer(
+            CreateVid(store, keys, clock, find, issue),
+            RevokeVid(store, keys, clock, find, issue),
+            ListVids(store, keys, find),
+        ),
+        services["VidService"],
+    )
 
 
 def _policies(config: Config) -> VidPolicies:
