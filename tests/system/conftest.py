@@ -2,43 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
+import inspect
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 import pytest_asyncio
 
-from services.local import leftovers
 from services.local.demo.command import Mesh, connect
-from services.local.folder import existing
-from services.local.problems import Problem
 from services.local.sandbox.partner import RelyingParty
 from tests.fakes.mesh import Enrolled, World, open_world
 from tests.fakes.mesh_otlp import Received, receiver
+from tests.fakes.mesh_process import start, stop, tails
 from tests.fakes.mesh_secrets import Secrets
 
 HERE = Path(__file__).parent
-TREE = HERE.parent.parent
-START_S = 240.0
-LINES_TOLD = 15
+LAST = ("test_system_restart.py", "test_system_leaks.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One mesh and one event loop for all; the search for leaks comes last."""
+    """One mesh and one event loop for all; those that look back on the others come last."""
     own = [item for item in items if HERE in item.path.parents]
     for item in own:
         item.add_marker(pytest.mark.system)
-        item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
-    last = [item for item in own if item.path.name == "test_system_leaks.py"]
-    if last:
-        items[:] = [item for item in items if item not in last] + last
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+    # A stable sort: all else stays in its order.
+    items.sort(key=lambda item: LAST.index(item.path.name) if item.path.name in LAST else -1)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -49,7 +41,7 @@ def pytest_runtest_makereport(
     report = yield
     folder = item.session.stash.get(DATA_FOLDER, None)
     if report.failed and folder is not None:
-        report.sections.append(("The mesh's logs", _tails(folder)))
+        report.sections.append(("The mesh's logs", tails(folder)))
     return report
 
 
@@ -71,10 +63,10 @@ def mesh(otlp: Received, request: pytest.FixtureRequest) -> Iterator[Mesh]:
     folder = parent / "data"
     request.session.stash[DATA_FOLDER] = folder
     try:
-        _idmesh(folder, "up", "--detach", "--ports", "auto", "--otlp-endpoint", otlp.endpoint)
+        start(folder, otlp)
         yield connect(folder)
     finally:
-        _stop(folder)
+        stop(folder)
         shutil.rmtree(parent)
 
 
@@ -103,50 +95,3 @@ async def bank(world: World) -> RelyingParty:
 async def alice(world: World) -> Enrolled:
     """A person whom nobody changes."""
     return await world.enrol()
-
-
-def _idmesh(folder: Path, verb: str, *arguments: str) -> None:
-    command = [sys.executable, "-m", "services.cli", verb, "--data-folder", str(folder)]
-    # Told often: a leak would be in what is told.
-    telling = {"OTEL_METRIC_EXPORT_INTERVAL": "2000", "OTEL_BSP_SCHEDULE_DELAY": "500"}
-    done = subprocess.run(
-        [*command, *arguments],
-        check=False,
-        cwd=TREE,
-        env={**os.environ, **telling},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=START_S,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr + _tails(folder)
-
-
-def _stop(folder: Path) -> None:
-    """Stop the mesh in order; whatever is left then is killed, and the tests fail for it."""
-    try:
-        data_folder = existing(folder)
-        supervisor = psutil.Process(int(data_folder.lock_file.read_text()))
-    except (Problem, ValueError, FileNotFoundError, psutil.NoSuchProcess):
-        return
-    family = [supervisor, *supervisor.children(recursive=True)]
-    try:
-        _idmesh(folder, "down", "--wait-s", "60")
-    finally:
-        _, alive = psutil.wait_procs(family, timeout=5)
-        for process in alive:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        leftovers.end(data_folder)
-    assert not alive, f"these outlived the mesh: {alive}"
-
-
-def _tails(folder: Path) -> str:
-    told = []
-    for log in sorted((folder / "logs").glob("*.log")):
-        if log.name in ("openbao-audit.log", "audit.log.json"):
-            continue
-        lines = log.read_text(errors="replace").splitlines()
-        chosen = [line for line in lines if '"level":"info"' not in line][-LINES_TOLD:]
-        told += [f"--- {log.name}", *chosen]
-    return "\n".join(told)

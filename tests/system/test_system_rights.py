@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -50,6 +51,26 @@ async def test_the_successor_of_a_perpetual_vid_works_and_the_revoked_one_does_n
     await refused_within(EFFECT_S, bank, lambda: person.right, "IDA-MLC-023")
     renewed = Claim(replacement.vid, demographics=person.right.demographics)
     await within(EFFECT_S, lambda: _yes(bank, renewed))
+
+
+async def test_a_one_time_vid_survives_a_failed_attempt_and_is_spent_by_a_success(
+    world: World, bank: RelyingParty, bob: Enrolled
+) -> None:
+    created = await world.operator.vids.CreateVid(
+        identity_service_pb2.CreateVidRequest(
+            individual=identity_service_pb2.IndividualName(uin=bob.uin),
+            type=identity_pb2.VID_TYPE_ONE_TIME,
+            idempotency_key="a VID for once",
+        )
+    )
+    vid = created.vid.vid
+    world.secrets.plant("VID", vid)
+    wrong = Claim(vid, demographics=bob.wrong.demographics)
+    await within(EFFECT_S, lambda: _is(bank, wrong, "IDA-DEA-001"))
+    right = Claim(vid, demographics=bob.right.demographics)
+    answers = await asyncio.gather(*(bank.authenticate(right) for _ in range(4)))
+    assert sum(answer.ok for answer in answers) == 1
+    assert (await bank.authenticate(right)).errors == ("IDA-MLC-023",)
 
 
 async def test_a_deactivated_person_is_refused_within_a_second_until_activated_again(
@@ -128,6 +149,10 @@ async def test_a_factor_or_api_that_the_policy_does_not_allow_is_refused(
 
 async def _yes(bank: RelyingParty, claim: Claim) -> bool:
     return (await bank.authenticate(claim)).ok
+
+
+async def _is(bank: RelyingParty, claim: Claim, code: str) -> bool:
+    return (await bank.authenticate(claim)).errors == (code,)
 
 
 async def _get(world: World, partner_id: str) -> partner_service_pb2.GetPartnerResponse:

@@ -10,6 +10,7 @@ from typing import Any, Self
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from idmesh.access.v1 import access_service_pb2_grpc
+from idmesh.audit.v1 import audit_service_pb2_grpc
 from idmesh.authentication.v1 import authentication_service_pb2, authentication_service_pb2_grpc
 from idmesh.identity.v1 import identity_pb2, identity_service_pb2, identity_service_pb2_grpc
 from idmesh.masterdata.v1 import (
@@ -59,6 +60,7 @@ class Operator:
         get = self._channels.get
         self.access = access_service_pb2_grpc.AccessServiceStub(get("access"))
         self.masterdata = masterdata_service_pb2_grpc.MasterdataServiceStub(get("masterdata"))
+        self.audit = audit_service_pb2_grpc.AuditServiceStub(get("audit"))
         self.partners = partner_service_pb2_grpc.PartnerServiceStub(get("partner"))
         self.processing = processing_service_pb2_grpc.ProcessingServiceStub(get("processing"))
         self.adjudication = processing_service_pb2_grpc.AdjudicationServiceStub(get("processing"))

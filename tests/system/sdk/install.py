@@ -1,4 +1,4 @@
-"""Makes the environment of the foreign client: MOSIP's own SDK, apart from ours.
+"""Makes the environment of foreign clients, MOSIP's own SDK above all, apart from ours.
 
 It pins an older cryptography, so it cannot share our environment. Run as a program this is quick
 when the environment is there, and says in one line what is missing when it cannot be made.

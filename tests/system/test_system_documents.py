@@ -1,0 +1,112 @@
+"""What the edge tells of itself: its OpenAPI document, its keys, and what was done, by whom."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from idmesh.audit.v1 import audit_service_pb2
+
+from tests.fakes.mesh import Enrolled, World, within
+from tests.system.sdk import install
+
+VALIDATE = "import json, sys, openapi_spec_validator as v; v.validate(json.load(sys.stdin))"
+# What no operator's token guards.
+OPEN = (
+    "/.well-known/jwks.json",
+    "/openapi.json",
+    "/v1/access/token",
+    "/v1/encryption-certificates/",
+    "/idauthentication/v1/",
+)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def document(world: World) -> dict[str, Any]:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(world.mesh.urls["openapi"], ssl=world.tls_context()) as response,
+    ):
+        assert response.status == 200
+        assert response.content_type == "application/json"
+        served: dict[str, Any] = await response.json()
+    return served
+
+
+async def test_the_openapi_document_is_valid(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1")
+    try:
+        python = install.ensure()
+    except install.SdkMissingError as missing:
+        pytest.skip(str(missing))
+    done = subprocess.run(
+        [str(python), "-c", VALIDATE],
+        check=False,
+        input=json.dumps(document),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+async def test_each_path_of_the_document_is_served_and_guarded(
+    world: World, document: dict[str, Any]
+) -> None:
+    guarded = 0
+    async with aiohttp.ClientSession() as session:
+        for path, methods in document["paths"].items():
+            url = world.mesh.urls["api"] + re.sub(r"\{[^}]*\}", "10001", path)
+            for method in methods:
+                async with session.request(
+                    method, url, json={}, ssl=world.tls_context()
+                ) as response:
+                    if path.startswith(OPEN):
+                        assert response.status not in (401, 405, 501), (method, path)
+                    else:
+                        assert response.status == 401, (method, path)
+                        guarded += 1
+    assert guarded > 20
+
+
+async def test_mosips_three_apis_are_in_the_document(document: dict[str, Any]) -> None:
+    paths = [path for path in document["paths"] if path.startswith("/idauthentication/v1/")]
+    assert {path.split("/")[3] for path in paths} == {"auth", "kyc", "otp"}
+
+
+async def test_the_certificates_to_seal_for_are_served_and_unlike(world: World) -> None:
+    found = set()
+    async with aiohttp.ClientSession() as session:
+        for name in ("PARTNER", "IDA-FIR"):
+            url = f"{world.mesh.urls['api']}/v1/encryption-certificates/{name}"
+            async with session.get(url, ssl=world.tls_context()) as response:
+                certificate = x509.load_pem_x509_certificate(await response.read())
+                found.add(certificate.fingerprint(SHA256()))
+        url = f"{world.mesh.urls['api']}/v1/encryption-certificates/NOBODY"
+        async with session.get(url, ssl=world.tls_context()) as response:
+            assert response.status == 404
+    assert len(found) == 2
+
+
+async def test_what_was_done_is_in_the_audit_log_with_who_did_it(
+    world: World, alice: Enrolled
+) -> None:
+    async def all_there() -> bool:
+        answer = await world.operator.audit.SearchRecords(
+            audit_service_pb2.SearchRecordsRequest(page_size=500)
+        )
+        indices = [record.index for record in answer.records]
+        assert indices == list(range(indices[0], indices[0] - len(indices), -1))
+        services = {record.recorded.service for record in answer.records}
+        text = str(answer)
+        for secret in (alice.uin, alice.vid, alice.person.email):
+            assert secret not in text
+        return {"masterdata", "registration", "processing", "identity"} <= services
+
+    await within(10.0, all_there)
