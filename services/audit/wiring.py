@@ -18,6 +18,8 @@ from services.common.process import Built, Service
 from services.common.telemetry import Telemetry
 
 NAME = "audit"
+# Nobody waits for the log, and a long lot costs little more than a single record.
+_GATHER_S = 0.25
 
 
 @asynccontextmanager
@@ -34,6 +36,7 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
                 name=source,
                 batch_handler=appender(log.append),
                 event_types=[audit_events_pb2.AuditRecorded],
+                gather_s=_GATHER_S,
             )
             member.background.append(follower.run)
         member.server.add(

@@ -3,8 +3,9 @@ insert into feed (epoch, partition, event_type, payload)
 select max(epoch), $1, $2, $3 from feed_epoch
 returning epoch, txid::text as txid, seq;
 
+-- Takes a transaction id like every notification, but has nothing that must survive a crash.
 -- name: feed_notify
-select pg_notify($1, $2);
+select set_config('synchronous_commit', 'off', true), pg_notify($1, $2);
 
 -- One statement, so that the horizon and the rows are of the same snapshot. Every transaction
 -- below xmin has ended, so nothing can still appear there. At most $5 rows are looked at,

@@ -21,6 +21,8 @@ from services.common.postgres import Database
 HEARTBEAT_S = 5.0
 # A position that moved without events is told sooner: someone may wait for it.
 MOVED_S = 0.5
+# A busy feed is read at most this often for each reader: one reading for many commits.
+GATHER_S = 0.05
 _HELD_FIRST_S = 0.005
 _HELD_LAST_S = 0.1
 
@@ -28,9 +30,12 @@ _HELD_LAST_S = 0.1
 class FeedServicer(feed_service_pb2_grpc.FeedServiceServicer):
     """Streams batches, and heartbeats that carry the position forward while nothing happens."""
 
-    def __init__(self, database: Database, *, poll_s: float = 1.0) -> None:
+    def __init__(
+        self, database: Database, *, poll_s: float = 1.0, gather_s: float = GATHER_S
+    ) -> None:
         self._database = database
         self._poll_s = poll_s
+        self._gather_s = gather_s
         self._wake = wake_of(database)
 
     async def run(self) -> None:
@@ -44,18 +49,31 @@ class FeedServicer(feed_service_pb2_grpc.FeedServiceServicer):
         caller = rpc.current_call().caller
         types = checked_types(request.event_types, caller)
         after = Position.from_proto(request.after) if request.HasField("after") else None
-        async for response in self.stream(after, request.partition, types, caller):
+        gather_s = request.gather_ms / 1000 or None
+        async for response in self.stream(after, request.partition, types, caller, gather_s):
             yield response
 
     async def stream(
-        self, after: Position | None, partition: int, types: Sequence[str] | None, caller: str
+        self,
+        after: Position | None,
+        partition: int,
+        types: Sequence[str] | None,
+        caller: str,
+        gather_s: float | None = None,
     ) -> AsyncIterator[feed_service_pb2.SubscribeResponse]:
-        """Yield responses for ever; types None means all that the caller may read."""
+        """Yield responses for ever.
+
+        Args:
+            types: None means all that the caller may read.
+            gather_s: between two readings while there is something to read; the first event
+                after a pause is read at once. None: the servicer's own.
+        """
+        gather_s = self._gather_s if gather_s is None else gather_s
         told, told_at = None, 0.0
         was_caught_up = False
         held_pause_s = _HELD_FIRST_S
         while True:
-            ticket = self._wake.ticket()
+            ticket, read_at = self._wake.ticket(), time.monotonic()
             batch = await read(self._database, after, partition=partition, event_types=types)
             events = [each for each in batch.events if may_read(each.type_name, caller)]
             after = batch.up_to
@@ -69,6 +87,7 @@ class FeedServicer(feed_service_pb2_grpc.FeedServiceServicer):
                 continue
             held_pause_s = min(held_pause_s * 2, _HELD_LAST_S) if batch.held else _HELD_FIRST_S
             await _woken(ticket, held_pause_s if batch.held else self._poll_s)
+            await asyncio.sleep(max(0.0, read_at + gather_s - time.monotonic()))
 
 
 def may_read(type_name: str, caller: str) -> bool:

@@ -75,6 +75,7 @@ async def deliveries(
     *,
     partition: int,
     types: Mapping[str, type[Message]],
+    gather_s: float = 0.0,
 ) -> AsyncGenerator[Delivery, None]:
     """Yield what a feed sends, until it ends the stream.
 
@@ -86,6 +87,7 @@ async def deliveries(
         partition=partition,
         after=after.to_proto() if after is not None else None,
         event_types=sorted(types),
+        gather_ms=round(gather_s * 1000),
     )
     call = feed.Subscribe(request)
     responses = aiter(call)

@@ -18,7 +18,7 @@ from services.common.postgres import Database, load_queries
 
 QUERIES = load_queries(__package__)
 _LOG = telemetry.get_logger(__name__)
-_GATHER_S = 0.01
+_GATHER_S = 0.05
 _RECONNECT_S = 1.0
 
 
