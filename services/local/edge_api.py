@@ -6,10 +6,12 @@ says which of those need no operator's token, because they check their caller by
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from google.api import annotations_pb2
+from google.api import annotations_pb2, http_pb2
 from google.protobuf import descriptor_pb2
 
 from services.local.problems import Problem
@@ -32,6 +34,34 @@ WITHOUT_OPERATOR = frozenset(
 SMALL_BODY_OWNERS = frozenset({"gateway", "access"})
 SMALL_BODY = 1 * MIB
 LARGE_BODY = 4 * MIB
+# Of a typed call: certificates and policies are the largest, and our own eyes go over each byte.
+JSON_BODY = 256 * KIB
+
+HTTP_BODY = ".google.api.HttpBody"
+_VERBS = frozenset({"get", "put", "post", "delete", "patch"})
+_VARIABLE = re.compile(r"\{[a-z_][a-z0-9_.]*\}")
+
+
+@dataclass(frozen=True)
+class Binding:
+    """One way to call an RPC by REST."""
+
+    verb: str
+    template: str
+    body: str  # the field that the body is, "*" for the whole message, empty for none
+    raw: bool  # the body's bytes are handed on as they came
+
+    @property
+    def path_regex(self) -> str:
+        """What the whole path matches. A variable is one segment.
+
+        No colon in it: that begins a custom verb, and nothing may be taken for another RPC here
+        than by the transcoder.
+        """
+        segment = "[^/]+" if self.raw else "[^/:]+"
+        literals = [re.escape(part) for part in _VARIABLE.split(self.template)]
+        assert not any("{" in part for part in literals), f"{self.template} has a pattern"
+        return segment.join(literals)
 
 
 @dataclass(frozen=True)
@@ -41,7 +71,7 @@ class Method:
     grpc_service: str
     name: str
     owner: str  # our service that serves it
-    has_rest: bool
+    bindings: tuple[Binding, ...]
     streams: bool
 
     @property
@@ -57,7 +87,7 @@ class Method:
 
     @property
     def largest_body(self) -> int:
-        """The most bytes of a request, 0 for a stream, which only flow control bounds."""
+        """The most bytes of a message, 0 for a stream, which only flow control bounds."""
         if self.streams:
             return 0
         return SMALL_BODY if self.owner in SMALL_BODY_OWNERS else LARGE_BODY
@@ -76,21 +106,48 @@ def read(descriptor_set: Path) -> list[Method]:
         data = descriptor_set.read_bytes()
     except OSError:
         raise Problem(f"{descriptor_set} is missing.", "Make it with: make stubs") from None
+    files = descriptor_pb2.FileDescriptorSet.FromString(data).file
+    messages = {
+        f".{file.package}.{held.name}": held for file in files for held in file.message_type
+    }
     methods = []
-    for file in descriptor_pb2.FileDescriptorSet.FromString(data).file:
+    for file in files:
         for service in file.service:
             for method in service.method:
                 if EDGE in method.options.Extensions[options_pb2.callers]:
-                    methods.append(_method(file.package, service.name, method))
+                    methods.append(_method(file.package, service.name, method, messages))
     return sorted(methods, key=lambda method: method.path)
 
 
-def _method(package: str, service: str, method: descriptor_pb2.MethodDescriptorProto) -> Method:
+def _method(
+    package: str,
+    service: str,
+    method: descriptor_pb2.MethodDescriptorProto,
+    messages: Mapping[str, descriptor_pb2.DescriptorProto],
+) -> Method:
     # idmesh.<owner>.v1
     return Method(
         grpc_service=f"{package}.{service}",
         name=method.name,
         owner=package.split(".")[1],
-        has_rest=method.options.HasExtension(annotations_pb2.http),
+        bindings=tuple(_bindings(method, messages)),
         streams=method.client_streaming or method.server_streaming,
     )
+
+
+def _bindings(
+    method: descriptor_pb2.MethodDescriptorProto,
+    messages: Mapping[str, descriptor_pb2.DescriptorProto],
+) -> Sequence[Binding]:
+    if not method.options.HasExtension(annotations_pb2.http):
+        return []
+    types = {field.name: field.type_name for field in messages[method.input_type].field}
+    types["*"] = method.input_type
+    rule: http_pb2.HttpRule = method.options.Extensions[annotations_pb2.http]
+    found = []
+    for each in (rule, *rule.additional_bindings):
+        verb = each.WhichOneof("pattern")
+        assert verb in _VERBS, f"{method.name} has an HTTP rule that the edge has no route for"
+        raw = types.get(each.body) == HTTP_BODY
+        found.append(Binding(verb.upper(), getattr(each, verb), each.body, raw))
+    return found

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from services.local.edge_api import LARGE_BODY, Method
+from services.local.edge_api import JSON_BODY, LARGE_BODY, Binding, Method
 
 Json = dict[str, Any]
 
@@ -17,6 +17,8 @@ TOKEN_AUDIENCE = "idmesh"  # noqa: S105 - a name
 # an error's shape only; it goes no further than the edge.
 CLIENT_TYPE = "x-idmesh-client-type"
 JWKS_PATH = "/.well-known/jwks.json"
+CHECK_TIMEOUT = "2s"
+BODY_REFUSED = 400
 LARGEST_ANSWER = 16 * 1024 * 1024
 
 # Status, gRPC code, reason, message: what Envoy itself answers, in the shape in which a
@@ -47,6 +49,8 @@ def chain(methods: Sequence[Method], descriptor_set: Path) -> list[Json]:
         _filter("grpc_web", "grpc_web.v3.GrpcWeb"),
         # Before the transcoder, which would read a body of any size first.
         _filter("buffer", "buffer.v3.Buffer", max_request_bytes=LARGE_BODY),
+        # Before it too: what the transcoder does not know it drops, and nobody would ever see.
+        _body_checks(),
         _transcoder(methods, descriptor_set),
     ]
     # After it, so that one rule by gRPC path holds for REST, gRPC and gRPC-web alike.
@@ -76,16 +80,65 @@ def _strip_headers() -> Json:
     )
 
 
+def _body_checks() -> Json:
+    """Ask the service whether it knows all that a JSON body says. No answer lets nothing in.
+
+    Each route says whom to ask. One that says nothing is asked of the gateway, which refuses.
+    """
+    return _filter(
+        "ext_authz",
+        "ext_authz.v3.ExtAuthz",
+        transport_api_version="V3",
+        grpc_service=_asked("gateway"),
+        failure_mode_allow=False,
+        status_on_error={"code": "ServiceUnavailable"},
+        # The body is asked about, not who sends it.
+        allowed_headers={"patterns": [{"exact": "content-type"}]},
+        # Not a route's: there the wish for bytes is not heard.
+        with_request_body={
+            "max_request_bytes": JSON_BODY,
+            "allow_partial_message": False,
+            "pack_as_bytes": True,
+        },
+    )
+
+
+def body_check(binding: Binding | None, method: Method) -> Json:
+    """The filter's settings of a route: ask the RPC's own service, or nobody.
+
+    A call without a body is asked about too, for the transcoder would read one all the same.
+    """
+    kind = {"@type": f"{TYPES}.ext_authz.v3.ExtAuthzPerRoute"}
+    if binding is None or binding.raw:
+        return {**kind, "disabled": True}
+    settings = {
+        "context_extensions": {"method": method.path, "body": binding.body},
+        "grpc_service": _asked(method.owner),
+    }
+    return {**kind, "check_settings": settings}
+
+
+def _asked(service: str) -> Json:
+    correlation = {"key": "x-correlation-id", "value": "%REQ(x-request-id)%"}
+    return {
+        "envoy_grpc": {"cluster_name": f"service_{service}"},
+        "timeout": CHECK_TIMEOUT,
+        "initial_metadata": [correlation],
+    }
+
+
 def _transcoder(methods: Sequence[Method], descriptor_set: Path) -> Json:
     return _filter(
         "grpc_json_transcoder",
         "grpc_json_transcoder.v3.GrpcJsonTranscoder",
         proto_descriptor=str(descriptor_set),
-        services=sorted({method.grpc_service for method in methods if method.has_rest}),
+        services=sorted({method.grpc_service for method in methods if method.bindings}),
         convert_grpc_status=True,
         request_validation_options={
             "reject_unknown_method": True,
             "reject_unknown_query_parameters": True,
+            # Else the body has the last word on what the query names.
+            "reject_binding_body_field_collisions": True,
         },
         print_options={"always_print_primitive_fields": True, "stream_newline_delimited": True},
         max_request_body_size=LARGE_BODY,
@@ -150,7 +203,19 @@ def access_log() -> Json:
 
 def local_replies() -> Json:
     """Envoy's own errors as JSON. On gRPC they stay what they are: a status in the trailers."""
-    return {"mappers": [_local_reply(*row) for row in OWN_ERRORS]}
+    return {"mappers": [_service_reply(), *(_local_reply(*row) for row in OWN_ERRORS)]}
+
+
+def _service_reply() -> Json:
+    """What a service said of a body, as it said it. Its silence is a 503, and is ours to tell."""
+    said = {"response_flag_filter": {"flags": ["UAEX"]}}
+    return {
+        "filter": {"and_filter": {"filters": [said, _has_status(BODY_REFUSED), _is_rest()]}},
+        "body_format_override": {
+            "text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"},
+            "content_type": "application/json",
+        },
+    }
 
 
 def _local_reply(status: int, code: int, reason: str, message: str) -> Json:
@@ -165,31 +230,28 @@ def _local_reply(status: int, code: int, reason: str, message: str) -> Json:
             }
         ],
     }
-    is_status = {
-        "status_code_filter": {
-            "comparison": {
-                "op": "EQ",
-                "value": {"default_value": status, "runtime_key": f"idmesh.reply.{status}"},
-            }
-        }
-    }
-    is_rest = {
-        "header_filter": {
-            "header": {
-                "name": CLIENT_TYPE,
-                "string_match": {"prefix": "application/grpc"},
-                "treat_missing_header_as_empty": True,
-                "invert_match": True,
-            }
-        }
-    }
     return {
-        "filter": {"and_filter": {"filters": [is_status, is_rest]}},
+        "filter": {"and_filter": {"filters": [_has_status(status), _is_rest()]}},
         "body_format_override": {
             "json_format": document,
             "content_type": "application/json",
         },
     }
+
+
+def _has_status(status: int) -> Json:
+    value = {"default_value": status, "runtime_key": f"idmesh.reply.{status}"}
+    return {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}
+
+
+def _is_rest() -> Json:
+    header = {
+        "name": CLIENT_TYPE,
+        "string_match": {"prefix": "application/grpc"},
+        "treat_missing_header_as_empty": True,
+        "invert_match": True,
+    }
+    return {"header_filter": {"header": header}}
 
 
 def _filter(name: str, kind: str, **settings: object) -> Json:

@@ -1,6 +1,8 @@
 """The edge's routes: one per RPC that may be called from outside, by its exact gRPC path.
 
-REST arrives as its gRPC path too: the transcoder rewrites the path before the route is chosen.
+A REST request meets two. The first, by its own verb and path, says how much body it may have and
+who looks at that; then the transcoder rewrites the path and the route of the RPC is chosen.
+What meets no first route never comes to the transcoder: so no body gets past the look at it.
 """
 
 from __future__ import annotations
@@ -9,16 +11,16 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from services.local.edge_api import SMALL_BODY, Method
-from services.local.envoy_filters import CLIENT_TYPE
+from services.local.edge_api import JSON_BODY, SMALL_BODY, Binding, Method
+from services.local.envoy_filters import CLIENT_TYPE, body_check
 
 Json = dict[str, Any]
 
 TIMEOUT_S = 30
 UPLOAD_TIMEOUT_S = 600
 BUFFER = "envoy.filters.http.buffer"
+BODY_CHECK = "envoy.filters.http.ext_authz"
 TRANSCODER = "envoy.filters.http.grpc_json_transcoder"
-PARTNER_REST = "/idauthentication/v1/"
 INDEX = {"name": "idmesh", "openapi": "/openapi.json"}
 
 
@@ -47,8 +49,20 @@ def virtual_host(methods: Sequence[Method]) -> Json:
                 "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
             },
         ],
-        "routes": [*(_method(method) for method in methods), _partner_rest(), _index()],
+        "routes": _routes(methods),
     }
+
+
+def _routes(methods: Sequence[Method]) -> list[Json]:
+    """The first that matches counts; MOSIP's calls are the most."""
+    rest = [(method, binding) for method in methods for binding in method.bindings]
+    return [
+        *(_rest(method, binding) for method, binding in rest if binding.raw),
+        *(_method(method) for method in methods),
+        *(_rest(method, binding) for method, binding in rest if not binding.raw),
+        _index(),
+        _nothing(),
+    ]
 
 
 def _method(method: Method) -> Json:
@@ -65,17 +79,36 @@ def _method(method: Method) -> Json:
                 "retry_back_off": {"base_interval": "0.05s", "max_interval": "0.5s"},
             },
         },
-        "typed_per_filter_config": {BUFFER: _body_limit(method.largest_body)},
+        "typed_per_filter_config": {
+            BUFFER: _body_limit(method.largest_body),
+            BODY_CHECK: body_check(None, method),
+        },
     }
 
 
-def _partner_rest() -> Json:
-    """Seen before transcoding only, for the limit: the body is read before its RPC is known."""
+def _rest(method: Method, binding: Binding) -> Json:
+    """Before transcoding. What still has this route behind the transcoder leads nowhere."""
+    limit = SMALL_BODY if binding.raw else JSON_BODY
     return {
-        "name": "partner-rest",
-        "match": {"prefix": PARTNER_REST},
-        "route": {"cluster": "service_gateway"},
-        "typed_per_filter_config": {BUFFER: _body_limit(SMALL_BODY)},
+        "name": method.path,
+        "match": {
+            "safe_regex": {"regex": binding.path_regex},
+            "headers": [{"name": ":method", "string_match": {"exact": binding.verb}}],
+        },
+        "direct_response": {"status": 404},
+        "typed_per_filter_config": {
+            BUFFER: _body_limit(limit),
+            BODY_CHECK: body_check(binding, method),
+        },
+    }
+
+
+def _nothing() -> Json:
+    return {
+        "name": "nothing",
+        "match": {"prefix": "/"},
+        "direct_response": {"status": 404},
+        "typed_per_filter_config": _answered_here(),
     }
 
 
@@ -90,13 +123,13 @@ def _index() -> Json:
                 "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
             }
         ],
-        "typed_per_filter_config": {
-            TRANSCODER: {
-                "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig",
-                "disabled": True,
-            }
-        },
+        "typed_per_filter_config": _answered_here(),
     }
+
+
+def _answered_here() -> Json:
+    disabled = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
+    return {TRANSCODER: disabled, BODY_CHECK: disabled, BUFFER: _body_limit(JSON_BODY)}
 
 
 def _body_limit(largest: int) -> Json:

@@ -15,7 +15,7 @@ from idmesh.options.v1 import options_pb2
 
 from services.common import telemetry
 from services.common.config import ConfigError, TlsConfig
-from services.common.rpc import certificates
+from services.common.rpc import certificates, edge_check
 from services.common.rpc.call import EDGE
 from services.common.rpc.interceptor import Handler, Interceptor, Route
 from services.common.rpc.observation import flush
@@ -71,6 +71,7 @@ class Server:
         self._interceptor = Interceptor(tls.trust_domain)
         self._handlers: dict[str, Handler] = {}
         self._services: list[str] = []
+        self._at_edge: dict[str, MethodDescriptor] = {}
         self._health = health.aio.HealthServicer()
         self._server: grpc.aio.Server | None = None
         self._not_serving: set[str] = set()
@@ -111,6 +112,9 @@ class Server:
         }
         self._register(add_to_server, servicer, routes)
         self._services.append(descriptor.full_name)
+        for method in descriptor.methods:
+            if EDGE in routes[method.name].callers:
+                self._at_edge[routes[method.name].method] = method
 
     async def start(self) -> None:
         """Listen and serve; port is then known and every service SERVING.
@@ -195,6 +199,20 @@ class Server:
                 for method in descriptor.methods
             }
             self._register(add, servicer, routes)
+        if self._at_edge:
+            self._add_body_check()
+
+    def _add_body_check(self) -> None:
+        route = Route(
+            edge_check.METHOD,
+            frozenset({EDGE}),
+            self._max_unary_s,
+            refuse_unknown_fields=False,  # Envoy tells more than we ask
+            validated=False,
+            quiet=True,
+        )
+        handler = edge_check.BodyCheck(self._at_edge).handler()
+        self._handlers[route.method] = self._interceptor.wrap(route, handler)
 
     def _credentials(self) -> grpc.ServerCredentials:
         try:

@@ -42,9 +42,20 @@ class WireStatus(NamedTuple):
 
 def to_wire(error: PlatformError) -> WireStatus:
     """Return the status that carries error."""
+    status = to_status(error)
+    trailing: list[tuple[str, str | bytes]] = []
+    if error.retry_after_s is not None:
+        wait = error.retry_after_s
+        pushback = str(int(wait * 1_000)) if wait <= MAX_PUSHBACK_S else "-1"
+        trailing.append((PUSHBACK_METADATA, pushback))
+    trailing.append((DETAILS_METADATA, status.SerializeToString()))
+    return WireStatus(grpc.StatusCode[error.code], status.message, tuple(trailing))
+
+
+def to_status(error: PlatformError) -> status_pb2.Status:
+    """Return error as the message that travels beside a gRPC code."""
     code = grpc.StatusCode[error.code]
-    message = error.message[:MAX_TEXT]
-    status = status_pb2.Status(code=code.value[0], message=message)
+    status = status_pb2.Status(code=code.value[0], message=error.message[:MAX_TEXT])
     told = error_details_pb2.ErrorInfo(
         reason=error.reason, domain=DOMAIN, metadata=dict(error.metadata)
     )
@@ -58,16 +69,11 @@ def to_wire(error: PlatformError) -> WireStatus:
                 description=violation.description[:MAX_TEXT],
             )
         status.details.add().Pack(request)
-    trailing: list[tuple[str, str | bytes]] = []
     if error.retry_after_s is not None:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromNanoseconds(int(error.retry_after_s * 1e9))
         status.details.add().Pack(retry)
-        wait = error.retry_after_s
-        pushback = str(int(wait * 1_000)) if wait <= MAX_PUSHBACK_S else "-1"
-        trailing.append((PUSHBACK_METADATA, pushback))
-    trailing.append((DETAILS_METADATA, status.SerializeToString()))
-    return WireStatus(code, message, tuple(trailing))
+    return status
 
 
 def from_wire(

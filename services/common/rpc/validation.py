@@ -22,7 +22,7 @@ from services.common.errors import FieldViolation, InvalidArgument
 INVALID = "REQUEST_INVALID"
 # A hostile message can be wrong very often. To look through unknown fields one by one costs a
 # microsecond or two for each; that there are any shows at the speed of memory.
-_MOST_TOLD = 16
+MOST_TOLD = 16
 _MOST_SEARCHED = 4096
 
 
@@ -53,7 +53,7 @@ def check(request: Message, *, refuse_unknown_fields: bool = False) -> None:
     if surplus > _MOST_SEARCHED:
         violations.append(FieldViolation("", INVALID, "holds much that is not known here"))
     elif surplus or _reaches_enum(request.DESCRIPTOR):
-        violations += islice(_walk(request, "", bool(surplus)), _MOST_TOLD)
+        violations += islice(_walk(request, "", bool(surplus)), MOST_TOLD)
     if violations:
         raise InvalidArgument(INVALID, "The request breaks the rules.", violations=violations)
 

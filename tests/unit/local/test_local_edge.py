@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -47,15 +48,78 @@ def test_only_what_names_the_edge_as_caller_is_reachable(methods: list[edge_api.
     assert {method.owner for method in methods} <= set(topology.services())
 
 
+def routes(document: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = manager(document)["route_config"]["virtual_hosts"][0]["routes"]
+    return found
+
+
 def test_every_route_is_one_exact_rpc_of_the_service_that_owns_it(
     document: dict[str, Any], methods: list[edge_api.Method]
 ) -> None:
-    routes = manager(document)["route_config"]["virtual_hosts"][0]["routes"]
-    exact = {route["match"]["path"]: route for route in routes if "path" in route["match"]}
+    exact = {
+        route["match"]["path"]: route for route in routes(document) if "path" in route["match"]
+    }
     for method in methods:
         assert exact[method.path]["route"]["cluster"] == f"service_{method.owner}"
         assert exact[method.path]["name"] == method.path
-    assert len(routes) == len(methods) + 2
+    assert len(exact) == len(methods) + 1
+    assert [route for route in routes(document) if "route" in route] == [
+        exact[method.path] for method in methods
+    ]
+
+
+def test_no_body_comes_to_the_transcoder_without_its_service_asked_or_its_bytes_kept(
+    document: dict[str, Any], methods: list[edge_api.Method]
+) -> None:
+    by_regex = [route for route in routes(document) if "safe_regex" in route["match"]]
+    assert len(by_regex) == sum(len(method.bindings) for method in methods)
+    owners = {method.path: method for method in methods}
+    for route in by_regex:
+        check = route["typed_per_filter_config"]["envoy.filters.http.ext_authz"]
+        if route["match"]["safe_regex"]["regex"].startswith("/idauthentication/"):
+            assert check["disabled"] is True
+            continue
+        asked = check["check_settings"]
+        assert asked["context_extensions"]["method"] == route["name"]
+        cluster = asked["grpc_service"]["envoy_grpc"]["cluster_name"]
+        assert cluster == f"service_{owners[route['name']].owner}"
+    last = routes(document)[-1]
+    assert last["match"] == {"prefix": "/"}
+    assert last["direct_response"] == {"status": 404}
+    transcoder = "envoy.filters.http.grpc_json_transcoder"
+    assert last["typed_per_filter_config"][transcoder]["disabled"] is True
+
+
+def test_a_body_that_cannot_be_asked_about_is_not_let_in(document: dict[str, Any]) -> None:
+    check = filters(document)["ext_authz"]
+    assert check["failure_mode_allow"] is False
+    assert check["with_request_body"]["allow_partial_message"] is False
+    assert check["with_request_body"]["pack_as_bytes"] is True
+    order = list(filters(document))
+    assert order.index("buffer") < order.index("ext_authz") < order.index("grpc_json_transcoder")
+
+
+@pytest.mark.parametrize(
+    ("template", "path", "matches"),
+    [
+        ("/v1/partners/{partner_id}", "/v1/partners/p-1", True),
+        ("/v1/partners/{partner_id}", "/v1/partners/p-1:setStatus", False),
+        ("/v1/partners/{partner_id}", "/v1/partners/a/b", False),
+        ("/v1/partners/{partner_id}", "/v1/partners/", False),
+        ("/v1/centres/{centre.centre_id}", "/v1/centres/1", True),
+        ("/v1/api-keys/{key_id}:setStatus", "/v1/api-keys/k:setStatus", True),
+        ("/v1/api-keys/{key_id}:setStatus", "/v1/api-keys/k", False),
+        ("/openapi.json", "/openapi_json", False),
+    ],
+)
+def test_a_rest_path_is_matched_as_a_whole(template: str, path: str, *, matches: bool) -> None:
+    binding = edge_api.Binding("POST", template, "*", raw=False)
+    assert bool(re.fullmatch(binding.path_regex, path)) is matches
+
+
+def test_mosips_bodies_are_known_as_raw(methods: list[edge_api.Method]) -> None:
+    raw = {method.name for method in methods for binding in method.bindings if binding.raw}
+    assert raw == {"Authenticate", "AuthenticateKyc", "RequestOtp"}
 
 
 def test_every_rpc_demands_an_operator_but_those_that_check_callers_themselves(
