@@ -8,8 +8,7 @@ from idmesh.audit.v1 import audit_service_pb2_grpc
 
 from services.audit import convert
 from services.audit.usecases.search_records import SearchRecords
-from services.common import rpc
-from services.common.errors import PermissionDenied
+from services.common import roles
 
 AUDITOR = "AUDITOR"
 
@@ -26,9 +25,7 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
         context: grpc.aio.ServicerContext[pb.SearchRecordsRequest, pb.SearchRecordsResponse],
     ) -> pb.SearchRecordsResponse:
         """Search, newest first; from the edge only for operators with the role AUDITOR."""
-        call = rpc.current_call()
-        if call.caller == "envoy" and AUDITOR not in call.roles:
-            raise PermissionDenied("ROLE_MISSING", "The role AUDITOR is needed.")
+        roles.require(AUDITOR)
         page = await self._search(
             convert.filter_from_proto(request),
             page_size=request.page_size,

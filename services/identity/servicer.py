@@ -9,8 +9,7 @@ import grpc.aio
 from idmesh.identity.v1 import identity_service_pb2 as pb
 from idmesh.identity.v1 import identity_service_pb2_grpc
 
-from services.common import rpc
-from services.common.errors import PermissionDenied
+from services.common import roles
 from services.identity import convert
 from services.identity.domain.identity import Counts
 from services.identity.usecases.create_identity import CreateIdentity
@@ -21,17 +20,6 @@ from services.identity.usecases.set_state import SetState
 from services.identity.usecases.vids import CreateVid, ListVids, RevokeVid
 
 ADMINISTRATOR = "IDENTITY_ADMIN"
-
-
-def require_administrator() -> None:
-    """Refuse an operator from the edge without the role.
-
-    Raises:
-        PermissionDenied: ROLE_MISSING.
-    """
-    call = rpc.current_call()
-    if call.caller == "envoy" and ADMINISTRATOR not in call.roles:
-        raise PermissionDenied("ROLE_MISSING", f"The role {ADMINISTRATOR} is needed.")
 
 
 @dataclass(frozen=True)
@@ -97,7 +85,7 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
         context: grpc.aio.ServicerContext[pb.SetIdentityStateRequest, pb.SetIdentityStateResponse],
     ) -> pb.SetIdentityStateResponse:
         """Activate, deactivate or block."""
-        require_administrator()
+        roles.require(ADMINISTRATOR)
         await self._usecases.set_state(
             convert.name_from_proto(request.individual),
             convert.state_from_proto(request.state),
@@ -113,7 +101,7 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
         ],
     ) -> pb.GetIdentityCountsResponse:
         """Count identities and numbers."""
-        require_administrator()
+        roles.require(ADMINISTRATOR)
         counts = await self._usecases.counts()
         return pb.GetIdentityCountsResponse(
             identities=counts.identities,
@@ -136,7 +124,7 @@ class VidServicer(identity_service_pb2_grpc.VidServiceServicer):
         context: grpc.aio.ServicerContext[pb.CreateVidRequest, pb.CreateVidResponse],
     ) -> pb.CreateVidResponse:
         """Make a VID within the policy of its type."""
-        require_administrator()
+        roles.require(ADMINISTRATOR)
         vid = await self._create(
             convert.name_from_proto(request.individual),
             convert.vid_type_from_proto(request.type),
@@ -150,7 +138,7 @@ class VidServicer(identity_service_pb2_grpc.VidServiceServicer):
         context: grpc.aio.ServicerContext[pb.RevokeVidRequest, pb.RevokeVidResponse],
     ) -> pb.RevokeVidResponse:
         """Revoke a VID."""
-        require_administrator()
+        roles.require(ADMINISTRATOR)
         replacement = await self._revoke(request.vid)
         return pb.RevokeVidResponse(
             replacement=None if replacement is None else convert.vid_to_proto(replacement)
@@ -162,6 +150,6 @@ class VidServicer(identity_service_pb2_grpc.VidServiceServicer):
         context: grpc.aio.ServicerContext[pb.ListVidsRequest, pb.ListVidsResponse],
     ) -> pb.ListVidsResponse:
         """List an individual's VIDs."""
-        require_administrator()
+        roles.require(ADMINISTRATOR)
         vids = await self._list(convert.name_from_proto(request.individual))
         return pb.ListVidsResponse(vids=map(convert.vid_to_proto, vids))

@@ -7,16 +7,18 @@ from typing import Any
 from idmesh.masterdata.v1 import masterdata_service_pb2 as pb
 from idmesh.masterdata.v1 import masterdata_service_pb2_grpc as pb_grpc
 
+from services.common import roles
 from services.masterdata import convert
 from services.masterdata.usecases.centres import Centres
 from services.masterdata.usecases.machines import Machines
 from services.masterdata.usecases.schemas import Schemas
 
+ADMINISTRATOR = "MASTERDATA_ADMIN"
 DEFAULT_PAGE_SIZE = 50
 
 
 class MasterdataServicer(pb_grpc.MasterdataServiceServicer):
-    """A PlatformError becomes a status in the interceptor."""
+    """Serves masterdata; to operators from the edge only with the role MASTERDATA_ADMIN."""
 
     def __init__(self, centres: Centres, machines: Machines, schemas: Schemas) -> None:
         self._centres = centres
@@ -25,6 +27,7 @@ class MasterdataServicer(pb_grpc.MasterdataServiceServicer):
 
     async def PutCentre(self, request: pb.PutCentreRequest, context: Any) -> pb.PutCentreResponse:
         """Add or change a centre."""
+        roles.require(ADMINISTRATOR)
         centre = await self._centres.put(convert.centre_from_proto(request.centre))
         return pb.PutCentreResponse(centre=convert.centre_to_proto(centre))
 
@@ -32,6 +35,7 @@ class MasterdataServicer(pb_grpc.MasterdataServiceServicer):
         self, request: pb.ListCentresRequest, context: Any
     ) -> pb.ListCentresResponse:
         """Page through the centres."""
+        roles.require(ADMINISTRATOR)
         size = request.page_size or DEFAULT_PAGE_SIZE
         after = convert.page_token_to_centre(request.page_token)
         centres = await self._centres.list(after, size + 1)
@@ -46,6 +50,7 @@ class MasterdataServicer(pb_grpc.MasterdataServiceServicer):
         self, request: pb.PutMachineRequest, context: Any
     ) -> pb.PutMachineResponse:
         """Add or change a machine; it gets its packet certificate."""
+        roles.require(ADMINISTRATOR)
         machine, key = await self._machines.put(convert.machine_from_proto(request.machine))
         return pb.PutMachineResponse(
             machine=convert.machine_to_proto(machine), packet_key=convert.packet_key_to_proto(key)

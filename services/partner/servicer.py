@@ -8,8 +8,7 @@ import grpc.aio
 from idmesh.partner.v1 import partner_service_pb2 as pb
 from idmesh.partner.v1 import partner_service_pb2_grpc
 
-from services.common import rpc
-from services.common.errors import PermissionDenied
+from services.common import roles
 from services.partner import convert
 from services.partner.domain.partner import PartnerType, Status, TrustDomain
 from services.partner.usecases.partners import Partners
@@ -30,7 +29,7 @@ class PartnerServicer(partner_service_pb2_grpc.PartnerServiceServicer):
         self, request: pb.CreatePartnerRequest, context: Context
     ) -> pb.CreatePartnerResponse:
         """Make a partner known."""
-        _authorise()
+        roles.require(PARTNER_ADMIN)
         wanted = request.partner
         partner = await self._partners.create(
             wanted.partner_id, PartnerType(wanted.type), wanted.organisation
@@ -41,7 +40,7 @@ class PartnerServicer(partner_service_pb2_grpc.PartnerServiceServicer):
         self, request: pb.GetPartnerRequest, context: Context
     ) -> pb.GetPartnerResponse:
         """Return a partner with its keys and licences."""
-        _authorise()
+        roles.require(PARTNER_ADMIN)
         partner, api_keys, licences = await self._partners.get(request.partner_id)
         return pb.GetPartnerResponse(
             partner=convert.partner_to_proto(partner),
@@ -53,7 +52,7 @@ class PartnerServicer(partner_service_pb2_grpc.PartnerServiceServicer):
         self, request: pb.ListPartnersRequest, context: Context
     ) -> pb.ListPartnersResponse:
         """List partners."""
-        _authorise()
+        roles.require(PARTNER_ADMIN)
         page, token = await self._partners.list(request.page_size, request.page_token)
         return pb.ListPartnersResponse(
             partners=map(convert.partner_to_proto, page), next_page_token=token
@@ -63,7 +62,7 @@ class PartnerServicer(partner_service_pb2_grpc.PartnerServiceServicer):
         self, request: pb.SetPartnerStatusRequest, context: Context
     ) -> pb.SetPartnerStatusResponse:
         """Let a partner in or keep it out."""
-        _authorise()
+        roles.require(PARTNER_ADMIN)
         partner = await self._partners.set_status(request.partner_id, Status(request.status))
         return pb.SetPartnerStatusResponse(partner=convert.partner_to_proto(partner))
 
@@ -71,7 +70,7 @@ class PartnerServicer(partner_service_pb2_grpc.PartnerServiceServicer):
         self, request: pb.AddCaCertificateRequest, context: Context
     ) -> pb.AddCaCertificateResponse:
         """Trust a certificate authority."""
-        _authorise()
+        roles.require(PARTNER_ADMIN)
         thumbprint = await self._partners.add_authority(
             TrustDomain(request.domain), request.certificate_pem
         )
@@ -81,7 +80,7 @@ class PartnerServicer(partner_service_pb2_grpc.PartnerServiceServicer):
         self, request: pb.AddPartnerCertificateRequest, context: Context
     ) -> pb.AddPartnerCertificateResponse:
         """Keep a partner's certificate."""
-        _authorise()
+        roles.require(PARTNER_ADMIN)
         kept = await self._partners.add_certificate(
             request.partner_id, TrustDomain(request.domain), request.certificate_pem
         )
@@ -93,7 +92,7 @@ class PartnerServicer(partner_service_pb2_grpc.PartnerServiceServicer):
         self, request: pb.PublishPolicyRequest, context: Context
     ) -> pb.PublishPolicyResponse:
         """Publish a policy."""
-        _authorise()
+        roles.require(PARTNER_ADMIN)
         wanted = request.policy
         policy = await self._permissions.publish_policy(
             wanted.policy_id,
@@ -107,7 +106,7 @@ class PartnerServicer(partner_service_pb2_grpc.PartnerServiceServicer):
         self, request: pb.SetPolicyStatusRequest, context: Context
     ) -> pb.SetPolicyStatusResponse:
         """Put a policy in or out of force."""
-        _authorise()
+        roles.require(PARTNER_ADMIN)
         status = Status(request.status)
         policy = await self._permissions.set_policy_status(request.policy_id, status)
         return pb.SetPolicyStatusResponse(policy=convert.policy_to_proto(policy))
@@ -116,7 +115,7 @@ class PartnerServicer(partner_service_pb2_grpc.PartnerServiceServicer):
         self, request: pb.CreateApiKeyRequest, context: Context
     ) -> pb.CreateApiKeyResponse:
         """Map a partner to a policy."""
-        _authorise()
+        roles.require(PARTNER_ADMIN)
         api_key, secret = await self._permissions.create_api_key(
             request.partner_id,
             request.policy_id,
@@ -129,7 +128,7 @@ class PartnerServicer(partner_service_pb2_grpc.PartnerServiceServicer):
         self, request: pb.SetApiKeyStatusRequest, context: Context
     ) -> pb.SetApiKeyStatusResponse:
         """Let an API key be used or not."""
-        _authorise()
+        roles.require(PARTNER_ADMIN)
         status = Status(request.status)
         api_key = await self._permissions.set_api_key_status(request.key_id, status)
         return pb.SetApiKeyStatusResponse(api_key=convert.api_key_to_proto(api_key))
@@ -138,7 +137,7 @@ class PartnerServicer(partner_service_pb2_grpc.PartnerServiceServicer):
         self, request: pb.CreateLicenceRequest, context: Context
     ) -> pb.CreateLicenceResponse:
         """Make a licence for a MISP."""
-        _authorise()
+        roles.require(PARTNER_ADMIN)
         licence, secret = await self._permissions.create_licence(
             request.partner_id, convert.optional_instant(request, "expires_at")
         )
@@ -148,13 +147,7 @@ class PartnerServicer(partner_service_pb2_grpc.PartnerServiceServicer):
         self, request: pb.SetLicenceStatusRequest, context: Context
     ) -> pb.SetLicenceStatusResponse:
         """Let a licence be used or not."""
-        _authorise()
+        roles.require(PARTNER_ADMIN)
         status = Status(request.status)
         licence = await self._permissions.set_licence_status(request.licence_id, status)
         return pb.SetLicenceStatusResponse(licence=convert.licence_to_proto(licence))
-
-
-def _authorise() -> None:
-    call = rpc.current_call()
-    if call.caller == "envoy" and PARTNER_ADMIN not in call.roles:
-        raise PermissionDenied("ROLE_MISSING", f"The role {PARTNER_ADMIN} is needed.")

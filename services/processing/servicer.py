@@ -8,27 +8,14 @@ import grpc.aio
 from idmesh.processing.v1 import processing_pb2, processing_service_pb2_grpc
 from idmesh.processing.v1 import processing_service_pb2 as pb
 
-from services.common import rpc
-from services.common.errors import PermissionDenied
+from services.common import roles
 from services.processing import convert
 from services.processing.usecases.cases import DecideCase, GetCase, ListCases
 from services.processing.usecases.registrations import GetRegistration, ListRegistrations
 
 ADJUDICATOR = "ADJUDICATOR"
 # Who may see where registrations are.
-_WATCHERS = frozenset({ADJUDICATOR, "IDENTITY_ADMIN", "AUDITOR"})
-
-
-def require(roles: frozenset[str]) -> rpc.Call:
-    """Return the call; refuse an operator from the edge with none of the roles.
-
-    Raises:
-        PermissionDenied: ROLE_MISSING.
-    """
-    call = rpc.current_call()
-    if call.caller == "envoy" and roles.isdisjoint(call.roles):
-        raise PermissionDenied("ROLE_MISSING", f"Needed: {' or '.join(sorted(roles))}.")
-    return call
+_WATCHERS = (ADJUDICATOR, "IDENTITY_ADMIN", "AUDITOR")
 
 
 class ProcessingServicer(processing_service_pb2_grpc.ProcessingServiceServicer):
@@ -44,7 +31,7 @@ class ProcessingServicer(processing_service_pb2_grpc.ProcessingServiceServicer):
         context: grpc.aio.ServicerContext[pb.GetRegistrationRequest, pb.GetRegistrationResponse],
     ) -> pb.GetRegistrationResponse:
         """Return a registration with its journal."""
-        require(_WATCHERS)
+        roles.require(*_WATCHERS)
         registration, journal = await self._get(request.registration_id)
         return pb.GetRegistrationResponse(
             registration=convert.registration_to_proto(registration),
@@ -59,7 +46,7 @@ class ProcessingServicer(processing_service_pb2_grpc.ProcessingServiceServicer):
         ],
     ) -> pb.ListRegistrationsResponse:
         """Return a page of registrations."""
-        require(_WATCHERS)
+        roles.require(*_WATCHERS)
         page = await self._list(
             convert.state_from_proto(request.state),
             page_size=request.page_size,
@@ -85,7 +72,7 @@ class AdjudicationServicer(processing_service_pb2_grpc.AdjudicationServiceServic
         context: grpc.aio.ServicerContext[pb.ListCasesRequest, pb.ListCasesResponse],
     ) -> pb.ListCasesResponse:
         """Return a page of cases."""
-        require(frozenset({ADJUDICATOR}))
+        roles.require(ADJUDICATOR)
         page = await self._list(
             decided=request.state == processing_pb2.CASE_STATE_DECIDED,
             page_size=request.page_size,
@@ -101,7 +88,7 @@ class AdjudicationServicer(processing_service_pb2_grpc.AdjudicationServiceServic
         context: grpc.aio.ServicerContext[pb.GetCaseRequest, pb.GetCaseResponse],
     ) -> pb.GetCaseResponse:
         """Return a case with both records."""
-        require(frozenset({ADJUDICATOR}))
+        roles.require(ADJUDICATOR)
         case, applicant, candidates = await self._get(UUID(request.case_id))
         return pb.GetCaseResponse(
             case=convert.case_to_proto(case),
@@ -115,7 +102,7 @@ class AdjudicationServicer(processing_service_pb2_grpc.AdjudicationServiceServic
         context: grpc.aio.ServicerContext[pb.DecideCaseRequest, pb.DecideCaseResponse],
     ) -> pb.DecideCaseResponse:
         """Decide a case."""
-        call = require(frozenset({ADJUDICATOR}))
+        call = roles.require(ADJUDICATOR)
         decided = await self._decide(
             UUID(request.case_id),
             convert.decision_from_proto(request.decision),
