@@ -64,7 +64,7 @@ async def test_each_path_of_the_document_is_served_and_guarded(
         for path, methods in document["paths"].items():
             url = world.mesh.urls["api"] + re.sub(r"\{[^}]*\}", "10001", path)
             for method in methods:
-                body = None if method == "get" else {}
+                body: dict[str, str] | None = None if method == "get" else {}
                 async with session.request(
                     method, url, json=body, ssl=world.tls_context()
                 ) as response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
@@ -16,10 +16,15 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from idmesh.access.v1 import access_service_pb2
 from idmesh.identity.v1 import identity_service_pb2, identity_service_pb2_grpc
-from idmesh.processing.v1 import processing_service_pb2, processing_service_pb2_grpc
+from idmesh.processing.v1 import (
+    processing_pb2,
+    processing_service_pb2,
+    processing_service_pb2_grpc,
+)
 
 from services.common.mosip_wire import base64url
-from tests.fakes.mesh import Enrolled, World, within
+from services.synthetic import Person
+from tests.fakes.mesh import PAUSED, Enrolled, World, within
 
 EVERY_ROLE = ("ADJUDICATOR", "AUDITOR", "IDENTITY_ADMIN", "MASTERDATA_ADMIN", "PARTNER_ADMIN")
 
@@ -98,6 +103,59 @@ async def test_an_operator_follows_a_registration_and_reads_the_cases(
     status, counts = await admin.call("GET", "/v1/identities:counts")
     assert status == 200
     assert int(counts["identities"]) >= 1
+
+
+async def test_an_adjudicator_sees_both_records_over_rest_decides_and_is_named(
+    world: World, alice: Enrolled
+) -> None:
+    # The same name, birthday and body again, from another address.
+    again = replace(world.new_person(), **like(alice.person))
+    rid = await world.send(world.applicant(again, seed=5, body=alice.person))
+    held = await world.end_of(rid, also=PAUSED)
+    assert held.registration.state in PAUSED
+    reasons = {entry.stage: entry.reason for entry in held.journal}
+    assert reasons["demographic_duplicates"] == "DEMOGRAPHIC_MATCH"
+    assert reasons["biometric_duplicates"] == "BIOMETRIC_MATCH"
+    rest = Rest(world, await token_of(world, "adjudicator", ("ADJUDICATOR",)))
+    _, listed = await rest.call("GET", "/v1/adjudication/cases")
+    [case] = [one for one in listed["cases"] if one["registrationId"] == rid]
+    assert alice.registration_id in {one["registrationId"] for one in case["candidates"]}
+    path = f"/v1/adjudication/cases/{case['caseId']}"
+    _, seen = await rest.call("GET", path)
+    name = alice.person.full_name[0]
+    assert name in seen["applicant"]["demographics"]
+    assert any(name in candidate["demographics"] for candidate in seen["candidates"])
+    status, _ = await rest.call("POST", f"{path}:decide", {"decision": "DECISION_DISTINCT"})
+    assert status == 400, "a decision needs a reason"
+    decision = {"decision": "DECISION_DISTINCT", "reason": "A mistake of ours."}
+    status, decided = await rest.call("POST", f"{path}:decide", decision)
+    assert status == 200
+    assert decided["case"]["decidedBy"] == "adjudicator"
+    other = {"decision": "DECISION_DUPLICATE", "reason": "On second thoughts."}
+    status, late = await rest.call("POST", f"{path}:decide", other)
+    assert late["details"][0]["reason"] == "CASE_DECIDED"
+    ended = (await world.end_of(rid)).registration
+    assert ended.state == processing_pb2.REGISTRATION_STATE_PROCESSED
+    assert (await world.with_mail(again, rid)).uin != alice.uin
+
+
+async def test_two_people_of_one_name_and_birthday_both_get_a_uin(
+    world: World, alice: Enrolled
+) -> None:
+    namesake = replace(world.new_person(), **like(alice.person))
+    answer = await world.end_of(await world.send(world.applicant(namesake)))
+    assert answer.registration.state == processing_pb2.REGISTRATION_STATE_PROCESSED
+    reasons = {entry.stage: entry.reason for entry in answer.journal}
+    assert reasons["demographic_duplicates"] == "DEMOGRAPHIC_MATCH_UNCONFIRMED"
+
+
+def like(person: Person) -> dict[str, Any]:
+    return {
+        "given_name": person.given_name,
+        "family_name": person.family_name,
+        "date_of_birth": person.date_of_birth,
+        "gender": person.gender,
+    }
 
 
 @pytest.mark.parametrize(
