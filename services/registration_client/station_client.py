@@ -206,7 +206,7 @@ class StationClient:
             try:
                 return await call()
             except grpc.aio.AioRpcError as error:
-                failure = from_rpc_error(error)
+                failure = _failure(error)
             except PlatformError as error:
                 failure = error
             if attempt == self._attempts or not self._may_repeat(failure):
@@ -231,6 +231,15 @@ class StationClient:
             datetime.fromisoformat(told) - datetime.now(UTC)
         ).total_seconds() or 1e-3
         return True
+
+
+def _failure(error: grpc.aio.AioRpcError) -> PlatformError:
+    failure = from_rpc_error(error)
+    cut_off = error.code() in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
+    if cut_off and failure.reason == "UPSTREAM_FAILED":
+        # No service said so: its connection broke between the head of the answer and its end.
+        return Unavailable("ANSWER_CUT_OFF", "The answer did not arrive in full.")
+    return failure
 
 
 async def _messages(

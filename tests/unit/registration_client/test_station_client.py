@@ -6,9 +6,11 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import grpc.aio
 import pytest
 
 from services.common.errors import (
+    Internal,
     InvalidArgument,
     PlatformError,
     ResourceExhausted,
@@ -17,6 +19,7 @@ from services.common.errors import (
 )
 from services.common.mosip_wire.jws import parse_compact
 from services.common.mosip_wire.strict_json import loads_object
+from services.common.rpc.status import DETAILS_METADATA, to_status
 from services.registration_client import StationClient
 from tests.builders import a_machine_key
 
@@ -38,7 +41,7 @@ class Server:
     async def __call__(self) -> Any:
         self.asked += 1
         answer = self.answers.pop(0)
-        if isinstance(answer, PlatformError):
+        if isinstance(answer, Exception):
             raise answer
         return answer
 
@@ -52,6 +55,29 @@ WRONG = InvalidArgument("PACKET_HASH_MISMATCH", "It is another one.")
 async def test_a_server_that_is_away_or_busy_is_asked_again(client: StationClient) -> None:
     server = Server(AWAY, BUSY, "done")
     assert await client._repeated(server) == "done"
+
+
+def broken(code: grpc.StatusCode, trailing: grpc.aio.Metadata) -> grpc.aio.AioRpcError:
+    return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailing, details="RST_STREAM")
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN])
+async def test_an_answer_that_was_cut_off_is_asked_for_again(
+    client: StationClient, code: grpc.StatusCode
+) -> None:
+    cut_off = broken(code, grpc.aio.Metadata())
+    assert await client._repeated(Server(cut_off, "done")) == "done"
+    with pytest.raises(Unavailable) as failed:
+        await client._repeated(Server(*[cut_off] * 4))
+    assert failed.value.reason == "ANSWER_CUT_OFF"
+
+
+async def test_a_fault_that_a_service_tells_of_is_not_repeated(client: StationClient) -> None:
+    status = to_status(Internal("INTERNAL", "A fault."))
+    trailing = grpc.aio.Metadata((DETAILS_METADATA, status.SerializeToString()))
+    with pytest.raises(Internal) as failed:
+        await client._repeated(Server(broken(grpc.StatusCode.INTERNAL, trailing)))
+    assert failed.value.reason == "INTERNAL"
 
 
 @pytest.mark.parametrize("refusal", [LARGE, WRONG])
