@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 
-from idmesh.processing.v1 import processing_pb2
 from rich.console import Console
 
 from services.bench import processes
 from services.local.demo.command import Mesh
 from services.local.demo.report import Report
-from services.local.demo.walk import Walk, open_walk
+from services.local.demo.walk import WAIT_S, Walk, open_walk
 from services.registration_client.builder import SealedPacket
+from services.registration_client.station_client import StationClient
 from services.synthetic import make_person
+
+# The station asks for all of its registrations at once, as a client should.
+POLL_S = 0.2
+MOST = 200
 
 
 async def run(mesh: Mesh, people: int, in_flight: int) -> None:
@@ -40,16 +45,49 @@ async def run(mesh: Mesh, people: int, in_flight: int) -> None:
 async def _enrol(walk: Walk, packets: list[SealedPacket], in_flight: int) -> list[float]:
     gate = asyncio.Semaphore(in_flight)
     took: list[float] = []
+    watch = _Watch(walk.client)
 
     async def one(packet: SealedPacket) -> None:
         async with gate:
             began = time.monotonic()
             await walk.client.send(packet)
-            ended = await walk.wait_for_end(packet.registration_id, pause_ends=True)
+            status = await watch.end_of(packet.registration_id)
             took.append(time.monotonic() - began)
-            state = processing_pb2.RegistrationState.Name(ended.state)
-            if ended.state != processing_pb2.REGISTRATION_STATE_PROCESSED:
-                raise RuntimeError(f"a generated person ended {state}: {ended.reason}")
+            if status != "UIN_GENERATED":
+                raise RuntimeError(f"a generated person ended {status}")
 
-    await asyncio.gather(*map(one, packets))
+    watching = asyncio.create_task(watch.run())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for packet in packets:
+                group.create_task(one(packet))
+    finally:
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
     return took
+
+
+class _Watch:
+    """Asks where the registrations in flight stand, all in one call."""
+
+    def __init__(self, client: StationClient) -> None:
+        self._client = client
+        self._awaited: dict[str, asyncio.Future[str]] = {}
+
+    async def end_of(self, registration_id: str) -> str:
+        """Return the final status of a registration."""
+        ended = asyncio.get_running_loop().create_future()
+        self._awaited[registration_id] = ended
+        async with asyncio.timeout(WAIT_S):
+            status: str = await ended
+        return status
+
+    async def run(self) -> None:
+        """Ask for ever."""
+        while True:
+            await asyncio.sleep(POLL_S)
+            if self._awaited:
+                for status in await self._client.statuses(list(self._awaited)[:MOST]):
+                    if status.is_final:
+                        self._awaited.pop(status.registration_id).set_result(status.status)

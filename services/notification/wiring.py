@@ -42,7 +42,12 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
         messages = StoredMessages(member.database)
         accept = AcceptMessage(messages, member.vault, load_catalogue(), senders.keys(), clock)
         deliver = DeliverMessages(
-            messages, member.vault, senders, clock, give_up_after_s=config.give_up_after_s
+            messages,
+            member.vault,
+            senders,
+            clock,
+            give_up_after_s=config.give_up_after_s,
+            loops=config.senders,
         )
         events = feed.FeedServicer(member.database)
         member.server.add(

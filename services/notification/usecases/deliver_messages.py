@@ -28,7 +28,12 @@ log = telemetry.get_logger(__name__)
 
 
 class DeliverMessages:
-    """Delivers at least once: a sender that dies after handing over sends again."""
+    """Delivers at least once: a sender that dies after handing over sends again.
+
+    Args:
+        loops: how many times run runs.
+        give_up_after_s: a message that cannot be delivered for so long has failed.
+    """
 
     def __init__(
         self,
@@ -38,33 +43,41 @@ class DeliverMessages:
         clock: Clock,
         *,
         give_up_after_s: float,
+        loops: int = 1,
     ) -> None:
         self._messages = messages
         self._sealer = sealer
         self._senders = senders
         self._clock = clock
         self._give_up_after = timedelta(seconds=give_up_after_s)
-        self._wake = asyncio.Event()
+        # Together the loops look at the queue this often unasked.
+        self._poll_s = IDLE_S * loops
+        self._accepted = asyncio.Semaphore(0)
 
     def wake(self) -> None:
-        """Look at the queue now: a message was just accepted."""
-        self._wake.set()
+        """Let one loop look at the queue now: a message was just accepted."""
+        self._accepted.release()
 
     async def run(self) -> None:
         """Deliver for ever."""
         while True:
             try:
-                if await self.deliver_one():
+                # Of what was not told here, or failed before, there may be more.
+                while await self.deliver_one():
                     continue
-                pause_s = IDLE_S
+                while await self._told():
+                    await self.deliver_one()
             except PlatformError as error:
                 log.warning("delivery_paused", reason=error.reason)
-                pause_s = OUTAGE_S
-            self._wake.clear()
-            try:
-                await asyncio.wait_for(self._wake.wait(), pause_s)
-            except TimeoutError:
-                continue
+                await asyncio.sleep(OUTAGE_S)
+
+    async def _told(self) -> bool:
+        """Wait for an accepted message; return False when it is time to look unasked."""
+        try:
+            async with asyncio.timeout(self._poll_s):
+                return await self._accepted.acquire()
+        except TimeoutError:
+            return False
 
     async def deliver_one(self) -> bool:
         """Try the message that is due longest; return False when none is due."""
