@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 
+from services.common.errors import InvalidArgument
 from services.processing.domain.candidates import CaseCandidate
 from services.processing.domain.demographics import DemographicFields, age_years, lookup_inputs
 from services.processing.domain.flow import go_on, hold
-from services.processing.domain.packet import OpenedPacket
+from services.processing.domain.packet import OpenedPacket, PacketRefusedError
 from services.processing.domain.registration import Registration, RegistrationState
+from services.processing.domain.templates import BIOMETRICS_INVALID
 from services.processing.ports import Abis, DemographicMatch, Keys, LookupKey, Store, Transaction
 from services.processing.usecases.work import Effect, Result, Work
 
@@ -100,7 +102,11 @@ class DemographicDuplicates:
         }
         if not inserted:
             return Result(go_on("DEMOGRAPHIC_MATCH_UNCONFIRMED"))
-        found = await self._abis.identify(packet.templates, among=list(inserted))
+        try:
+            found = await self._abis.identify(packet.templates, among=list(inserted))
+        except InvalidArgument as error:
+            # The search is where abis sees these templates first.
+            raise PacketRefusedError("TEMPLATE_MALFORMED", BIOMETRICS_INVALID) from error
         candidates = [
             CaseCandidate(
                 inserted[each.reference_id].registration_id,

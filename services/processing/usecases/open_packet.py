@@ -31,7 +31,11 @@ from services.common.packet import (
 from services.processing.domain.flow import go_on
 from services.processing.domain.packet import OpenedPacket, PacketRefusedError, refused
 from services.processing.domain.registration import Received, Registration
-from services.processing.domain.schema import SchemaUnusableError, check_identity
+from services.processing.domain.schema import (
+    SCHEMA_INVALID,
+    SchemaUnusableError,
+    check_identity,
+)
 from services.processing.domain.templates import check_cbeff, templates_of
 from services.processing.ports import Keys, Machine, Masterdata, PacketKey, Packets
 from services.processing.usecases.work import Result, Work
@@ -178,10 +182,13 @@ class PacketOpener:
         return contents
 
     async def _schema(self, version: float) -> Mapping[str, Any]:
+        if version <= 0:
+            # No schema has it; masterdata would take 0 for "the newest".
+            raise PacketRefusedError("ID_SCHEMA_UNKNOWN", SCHEMA_INVALID)
         try:
             document = await self._masterdata.id_schema(version)
         except NotFound as error:
-            raise PacketRefusedError("ID_SCHEMA_UNKNOWN", "RPR-PVM-FAILED-002") from error
+            raise PacketRefusedError("ID_SCHEMA_UNKNOWN", SCHEMA_INVALID) from error
         schema = json.loads(document)
         assert isinstance(schema, dict), "masterdata takes JSON Schemas only"
         return schema

@@ -76,6 +76,11 @@ class Worker:
                 _LOG.warning("worker_waits", reason=error.reason)
                 await asyncio.sleep(_DATABASE_AWAY_S)
                 continue
+            except Exception as error:
+                # A commit that trips over a bug must not take the process and its services down.
+                _LOG.error("worker_raised", **telemetry.describe(error))
+                await asyncio.sleep(_DATABASE_AWAY_S)
+                continue
             if not worked:
                 await self._idle()
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from cryptography import x509
 
 from services.common import packet as mosip
@@ -41,6 +42,7 @@ def resealed(
     meta_rid: str | None = None,
     sign: Callable[[bytes], bytes] | None = None,
     spoil: Callable[[bytes], bytes] = bytes,
+    schema_version: float | None = None,
 ) -> SealedPacket:
     """Return a packet of one sub-packet with faults that the client would not make."""
     rid = rid or original.registration_id
@@ -49,15 +51,16 @@ def resealed(
         created_at=CAPTURED_AT,
         labels={"centerId": CENTRE, "machineId": MACHINE},
     )
+    version = a_schema()[0] if schema_version is None else schema_version
     draft = SubPacketDraft(
-        schema_version=a_schema()[0],
+        schema_version=version,
         fields=fields or {},
         biometrics=biometrics or {"individualBiometrics": cbeff_of([])},
         audits=[],
     )
     plain = spoil(build_sub_packet(draft, meta))
     registration = Registration(
-        rid, "REGISTRATION_CLIENT", "NEW", a_schema()[0], CAPTURED_AT, f"{CENTRE}_{MACHINE}"
+        rid, "REGISTRATION_CLIENT", "NEW", version, CAPTURED_AT, f"{CENTRE}_{MACHINE}"
     )
     sign = sign or (lambda content: sign_sub_packet(content, a_machine_key()))
     container = build_container(registration, {"id": plain}, certificate, sign)
@@ -180,6 +183,20 @@ async def test_fields_against_the_schema_fail(processing: ProcessingUnderTest) -
             fields={k: v for k, v in (fields | change).items() if v is not None},
         )
         assert await outcome(processing, packet) == (FAILED, reason)
+
+
+@pytest.mark.parametrize("version", [0, -1.0, 99.5])
+async def test_a_schema_version_that_does_not_exist_fails_and_is_not_taken_for_the_newest(
+    processing: ProcessingUnderTest, version: float
+) -> None:
+    processing.masterdata.schemas[0] = processing.masterdata.schemas[a_schema()[0]]
+    packet = resealed(
+        processing.station.enrol(1),
+        processing.station.certificate,
+        fields=processing_fields(),
+        schema_version=version,
+    )
+    assert await outcome(processing, packet) == (FAILED, "ID_SCHEMA_UNKNOWN")
 
 
 async def test_biometrics_that_do_not_parse_fail(processing: ProcessingUnderTest) -> None:

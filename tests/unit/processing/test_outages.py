@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from services.common.errors import PlatformError, Unavailable
+from services.common.errors import InvalidArgument, PlatformError, Unavailable
 from services.processing.domain.registration import Registration, RegistrationState
+from services.processing.usecases import worker
 from services.processing.usecases.work import Result, Work
 from tests.fakes.clock import FakeClock
 from tests.fakes.processing import FakeStore
@@ -181,6 +182,52 @@ async def test_a_commit_that_fails_leaves_the_stage_to_be_done_again(
     await processing.work()
     assert (await processing.state_of(rid))[0] is PROCESSED
     assert len(processing.identities.created) == 1
+
+
+async def test_a_bug_in_a_commit_stops_no_worker(
+    processing: ProcessingUnderTest,
+    store: FakeStore,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(worker, "_DATABASE_AWAY_S", 0.01)
+    poison, good = [await processing.enrol(person) for person in (1, 2)]
+    publish = processing.stages["publish"]
+
+    async def trip(work: Work) -> Result:
+        result = await publish(work)
+        if work.registration.registration_id != poison:
+            return result
+
+        async def raises(_: object) -> None:
+            raise ZeroDivisionError
+
+        return Result(result.outcome, raises)
+
+    running = asyncio.create_task(processing.worker(publish=trip).run())
+    try:
+        async with asyncio.timeout(5):
+            while store.tables.states()[good] is not PROCESSED:
+                clock.advance(0.001)
+                await asyncio.sleep(0.01)
+        assert not running.done()
+        assert (await processing.state_of(poison))[:2] == (PROCESSING, "publish")
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_template_that_abis_refuses_first_in_the_demographic_search_fails(
+    processing: ProcessingUnderTest,
+) -> None:
+    await processing.enrol(1)
+    await processing.work()
+    malformed = InvalidArgument("PROBE_MALFORMED", "A template does not parse.")
+    processing.abis.fail("identify", malformed)
+    rid = await processing.enrol(1, session=2)
+    await processing.work()
+    failed = (RegistrationState.FAILED, "demographic_duplicates", "TEMPLATE_MALFORMED")
+    assert await processing.state_of(rid) == failed
 
 
 async def test_the_heartbeat_keeps_a_long_stage_leased(
