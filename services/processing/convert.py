@@ -53,6 +53,17 @@ def advanced(registration: Registration) -> processing_events_pb2.RegistrationAd
     )
 
 
+def turned_away(received: Received, reason: str) -> processing_events_pb2.RegistrationAdvanced:
+    """Return the event of a packet that is not wanted; it says nothing of its registration."""
+    return processing_events_pb2.RegistrationAdvanced(
+        registration_id=received.registration_id,
+        packet_id=received.packet_id,
+        state=processing_pb2.REGISTRATION_STATE_FAILED,
+        reason=reason,
+        changed_at=instant_to_proto(received.received_at),
+    )
+
+
 def state_to_proto(
     state: RegistrationState,
 ) -> processing_pb2.RegistrationState.ValueType:

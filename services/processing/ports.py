@@ -48,6 +48,18 @@ class Transaction(Protocol):
         """Add a registration in PROCESSING; False when it is there already."""
         ...
 
+    async def restart(self, received: Received, first_stage: str) -> bool:
+        """Put another packet in the place of one that could not be opened.
+
+        Only where the registration failed in its first stage: nothing that came of the old packet
+        is anywhere else then. The reference id is a new one. False, and no change, otherwise.
+        """
+        ...
+
+    async def turn_away(self, received: Received, reason: str) -> None:
+        """Tell the followers that a packet is not wanted; its registration stays as it is."""
+        ...
+
     async def claim(self, lease_s: float) -> Registration | None:
         """Lease the registration that is due longest, passing over those being leased."""
         ...
@@ -163,8 +175,8 @@ class Transaction(Protocol):
         """
         ...
 
-    async def forget_reference(self, registration_id: str) -> None:
-        """Keep that abis has the reference no longer."""
+    async def forget_reference(self, registration_id: str, reference_id: UUID) -> None:
+        """Keep that abis has the reference no longer, unless the registration has another now."""
         ...
 
     async def audit(

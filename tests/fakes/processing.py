@@ -70,6 +70,37 @@ class FakeTransaction(memory.AuditingTransaction, Transaction):
         self._publish(registration)
         return True
 
+    async def restart(self, received: Received, first_stage: str) -> bool:
+        row = self._tables.rows.get(received.registration_id)
+        if row is None:
+            return False
+        known, now = row.registration, self._clock.now()
+        if (
+            known.received.packet_id == received.packet_id
+            or known.received.process != received.process
+            or (known.state, known.stage) != (RegistrationState.FAILED, first_stage)
+            or known.position is not None
+        ):
+            return False
+        again = Registration(
+            replace(
+                received,
+                centre_id=known.received.centre_id,
+                machine_id=known.received.machine_id,
+            ),
+            RegistrationState.PROCESSING,
+            first_stage,
+            uuid4(),
+            now,
+            token=known.token,
+        )
+        self._put(Row(again, row.seq, now))
+        self._publish(again)
+        return True
+
+    async def turn_away(self, received: Received, reason: str) -> None:
+        self._tables.events.append((received.packet_id, reason))
+
     async def claim(self, lease_s: float) -> Registration | None:
         now = self._clock.now()
         due = [
@@ -275,8 +306,10 @@ class FakeTransaction(memory.AuditingTransaction, Transaction):
             and row.registration.changed_at <= ended_before
         ][:limit]
 
-    async def forget_reference(self, registration_id: str) -> None:
-        self._put(replace(self._tables.rows[registration_id], forgotten=True))
+    async def forget_reference(self, registration_id: str, reference_id: UUID) -> None:
+        row = self._tables.rows[registration_id]
+        if row.registration.reference_id == reference_id:
+            self._put(replace(row, forgotten=True))
 
     def _leased(self, registration_id: str, token: int) -> Row:
         row = self._tables.rows[registration_id]

@@ -7,6 +7,29 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'PROCESSING', $10)
 on conflict do nothing
 returning *
 
+-- The reference id is drawn again, so that who is about to delete the old one cannot meet the new.
+-- name: restart
+update registration set
+    packet_id = $2,
+    sha256 = $4,
+    size = $5,
+    received_at = $6,
+    supervisor_approved = $7,
+    state = 'PROCESSING',
+    stage = $8,
+    reason = '',
+    mosip_code = '',
+    attempts = 0,
+    changed_at = clock_timestamp(),
+    due_at = clock_timestamp(),
+    leased_until = null,
+    waits_for = null,
+    reference_id = gen_random_uuid(),
+    reference_forgotten = false
+where registration_id = $1 and process = $3 and packet_id <> $2
+and state = 'FAILED' and stage = $8 and reference_seq is null
+returning *
+
 -- name: claim
 update registration set
     lease_token = lease_token + 1,
@@ -156,4 +179,5 @@ order by changed_at limit $2
 for update skip locked
 
 -- name: forget_reference
-update registration set reference_forgotten = true where registration_id = $1
+update registration set reference_forgotten = true
+where registration_id = $1 and reference_id = $2

@@ -73,6 +73,28 @@ class PostgresTransaction:
         await feed.publish(self._connection, convert.advanced(registration_of(row)))
         return True
 
+    async def restart(self, received: Received, first_stage: str) -> bool:
+        """Put another packet in the place of one that could not be opened."""
+        row = await self._connection.fetchrow(
+            QUERIES["restart"],
+            received.registration_id,
+            received.packet_id,
+            received.process,
+            received.sha256,
+            received.size,
+            received.received_at,
+            received.supervisor_approved,
+            first_stage,
+        )
+        if row is None:
+            return False
+        await feed.publish(self._connection, convert.advanced(registration_of(row)))
+        return True
+
+    async def turn_away(self, received: Received, reason: str) -> None:
+        """Tell the followers that a packet is not wanted; its registration stays as it is."""
+        await feed.publish(self._connection, convert.turned_away(received, reason))
+
     async def claim(self, lease_s: float) -> Registration | None:
         """Lease the registration that is due longest, passing over those being leased."""
         row = await self._connection.fetchrow(QUERIES["claim"], lease_s)
@@ -272,9 +294,9 @@ class PostgresTransaction:
         rows = await self._connection.fetch(QUERIES["refused_references"], ended_before, limit)
         return [(row["registration_id"], uuid_of(row["reference_id"])) for row in rows]
 
-    async def forget_reference(self, registration_id: str) -> None:
-        """Keep that abis has the reference no longer."""
-        await self._connection.execute(QUERIES["forget_reference"], registration_id)
+    async def forget_reference(self, registration_id: str, reference_id: UUID) -> None:
+        """Keep that abis has the reference no longer, unless the registration has another now."""
+        await self._connection.execute(QUERIES["forget_reference"], registration_id, reference_id)
 
     async def audit(
         self,

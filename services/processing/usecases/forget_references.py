@@ -32,6 +32,6 @@ class ForgetReferences:
             # Idempotent, so two workers at it, or a crash before the commit, do no harm.
             await self._abis.delete(reference_id)
             async with self._store.transaction() as tx:
-                await tx.forget_reference(registration_id)
+                await tx.forget_reference(registration_id, reference_id)
                 await tx.audit("REFERENCE_WITHDRAWN", "registration", registration_id.encode())
         return len(found)

@@ -266,8 +266,34 @@ async def test_references_of_the_refused_are_listed_until_forgotten(store: Store
         ) == []  # fmt: skip
         found = await tx.refused_references(ended_before=later, limit=9)
         assert found == [(ended.registration_id, ended.reference_id)]
-        await tx.forget_reference(ended.registration_id)
+        await tx.forget_reference(ended.registration_id, uuid4())
+        assert await tx.refused_references(ended_before=later, limit=9) == found
+        await tx.forget_reference(ended.registration_id, ended.reference_id)
         assert await tx.refused_references(ended_before=later, limit=9) == []
+
+
+async def test_another_packet_takes_the_place_of_one_that_failed_in_its_first_stage(
+    store: Store,
+) -> None:
+    await add(store, 1)
+    again = replace(a_packet(1), packet_id="another", size=43, sha256=b"\x02" * 32)
+    async with store.transaction() as tx:
+        assert not await tx.restart(again, "first")
+    failed = await advance(
+        store, await claim(store), fail("PACKET_TRUNCATED", ""), FAILED, stage="first"
+    )
+    async with store.transaction() as tx:
+        assert not await tx.restart(a_packet(1), "first")
+        assert not await tx.restart(replace(again, process="UPDATE"), "first")
+        assert not await tx.restart(again, "second")
+        assert await tx.restart(again, "first")
+    present = await get(store, 1)
+    assert (present.state, present.stage, present.reason) == (PROCESSING, "first", "")
+    assert present.received == again
+    assert present.reference_id != failed.reference_id
+    with pytest.raises(LeaseLostError):
+        await advance(store, failed, go_on())
+    assert (await claim(store)).token > failed.token
 
 
 async def test_what_raises_leaves_nothing(store: Store) -> None:

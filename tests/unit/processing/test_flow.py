@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -57,6 +58,38 @@ async def test_a_packet_announced_twice_is_one_registration(
     await processing.submit(packet)
     assert len(store.tables.rows) == 1
     assert store.tables.actions == ["REGISTRATION_ACCEPTED"]
+
+
+async def test_a_packet_sent_again_takes_the_place_of_one_that_could_not_be_opened(
+    processing: ProcessingUnderTest, store: FakeStore
+) -> None:
+    packet = processing.station.enrol(1)
+    spoilt = replace(packet, content=packet.content[:200])
+    rid = await processing.submit(spoilt)
+    await processing.work()
+    assert await processing.state_of(rid) == (FAILED, "open_packet", "PACKET_TRUNCATED")
+    assert await processing.forget() == 1
+    again = replace(packet, packet_id=packet.packet_id[:-1] + "9")
+    await processing.submit(again)
+    await processing.submit(again)
+    await processing.work()
+    assert (await processing.state_of(rid))[0] is PROCESSED
+    assert store.tables.actions.count("REGISTRATION_RESTARTED") == 1
+    assert "PACKET_TURNED_AWAY" not in store.tables.actions
+
+
+async def test_a_packet_that_nobody_asked_for_is_turned_away_and_its_machine_told(
+    processing: ProcessingUnderTest, store: FakeStore
+) -> None:
+    packet = processing.station.enrol(1)
+    rid = await processing.submit(packet)
+    await processing.work()
+    for process, tail in (("NEW", "8"), ("BIOMETRIC_CORRECTION", "9")):
+        another = replace(packet, packet_id=packet.packet_id[:-1] + tail, process=process)
+        await processing.submit(another)
+        assert store.tables.events[-1] == (another.packet_id, "PACKET_NOT_EXPECTED")
+    assert store.tables.actions[-2:] == ["PACKET_TURNED_AWAY"] * 2
+    assert (await processing.state_of(rid))[0] is PROCESSED
 
 
 async def test_two_people_do_not_meet(processing: ProcessingUnderTest, store: FakeStore) -> None:
