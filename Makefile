@@ -5,7 +5,7 @@ UV := .venv-uv/bin/uv
 EXTRAS := --extra local
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test unit integration bench lint types stubs clean
+.PHONY: help demo up down test unit bench lint types stubs clean
 
 help: ## Shows the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,7 +36,11 @@ up: .venv ## Starts the mesh and keeps it running until Ctrl-C
 down: .venv ## Stops a mesh that runs in .idmesh
 	@$(PY) -m services.cli down
 
-test: .venv ## Runs all tests; says at the end what this machine lacked
+.venv-sdk: .venv ## Makes the environment of the foreign client, which pins old libraries
+	@$(PY) -m tests.system.sdk.install
+.PHONY: .venv-sdk
+
+test: .venv .venv-sdk ## Runs all tests; says at the end what this machine lacked
 	@$(PY) -m pytest -q -p no:cacheprovider tests
 
 unit: .venv ## Runs the fast tests only: no process, no network
