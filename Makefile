@@ -37,7 +37,7 @@ down: .venv ## Stops a mesh that runs in .idmesh
 	@$(PY) -m services.cli down
 
 .venv-sdk: .venv ## Makes the environment of the foreign client, which pins old libraries
-	@$(PY) -m tests.system.sdk.install
+	-@$(PY) -m tests.system.sdk.install
 .PHONY: .venv-sdk
 
 test: .venv .venv-sdk ## Runs all tests; says at the end what this machine lacked
