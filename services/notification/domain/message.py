@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from uuid import UUID
@@ -31,9 +31,9 @@ class State(Enum):
 class Text:
     """A rendered message. An SMS has no subject."""
 
-    recipient: str
-    subject: str
-    body: str
+    recipient: str = field(repr=False)
+    subject: str = field(repr=False)
+    body: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,3 @@ def retry_at(now: datetime, attempts: int, jitter: float) -> datetime:
     """Return when to try again after `attempts` tries; `jitter` in [0, 1) spreads the herd."""
     delay_s = min(FIRST_RETRY_S * 2 ** min(attempts, 16), LONGEST_RETRY_S)
     return now + timedelta(seconds=delay_s * (0.5 + jitter / 2))
-
-
-def mask(recipient: str) -> str:
-    """Return a recipient with all but its last characters hidden, for those who asked."""
-    local, at, domain = recipient.partition("@")
-    hidden = "X" * max(len(local) - 2, 1) + local[-2:]
-    return hidden + at + domain

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -15,6 +16,9 @@ from services.notification.domain.template import Catalogue
 from services.notification.ports import Messages, Sealer
 
 MESSAGE_KEY = "core/transit/message"
+# One plain address: what a header could take for two, a group or a comment is none.
+_EMAIL = re.compile(r"[^\s@,;:<>()\[\]\"\\]+@[^\s@,;:<>()\[\]\"\\.]+(\.[^\s@,;:<>()\[\]\"\\.]+)*")
+_PHONE = re.compile(r"\+?[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -23,10 +27,10 @@ class Order:
 
     idempotency_key: str
     channel: Channel
-    recipient: str
+    recipient: str = field(repr=False)
     template: str
     language: str
-    parameters: Mapping[str, str]
+    parameters: Mapping[str, str] = field(repr=False)
     expires_at: datetime | None
 
 
@@ -69,12 +73,8 @@ class AcceptMessage:
 
 
 def _check_recipient(channel: Channel, recipient: str) -> None:
-    if channel is Channel.EMAIL:
-        local, at, domain = recipient.rpartition("@")
-        good = bool(local and at and domain)
-    else:
-        good = recipient.lstrip("+").isdecimal()
-    if not (good and recipient.isprintable() and " " not in recipient):
+    form = _EMAIL if channel is Channel.EMAIL else _PHONE
+    if not (form.fullmatch(recipient) and recipient.isprintable()):
         raise InvalidArgument(
             "RECIPIENT_MALFORMED", f"Not an address for {channel.name}.", field="recipient"
         )

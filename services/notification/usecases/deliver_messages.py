@@ -92,14 +92,23 @@ class DeliverMessages:
         return True
 
     async def _attempt(self, message: Queued) -> None:
+        sender = self._senders.get(message.channel)
+        if sender is None:
+            # It was configured when the message was accepted.
+            await self._delay(message, "CHANNEL_NOT_CONFIGURED")
+            return
         [plain] = await self._sealer.decrypt(MESSAGE_KEY, [message.sealed])
         try:
-            await self._senders[message.channel].send(message.message_id, Text(**json.loads(plain)))
+            await sender.send(message.message_id, Text(**json.loads(plain)))
         except DeliveryRefused as refusal:
             log.warning("message_refused", message_id=str(message.message_id), cause=str(refusal))
             await self._messages.finish(message.message_id, State.FAILED, "RECIPIENT_REFUSED")
         except DeliveryDelayed as delay:
             await self._delay(message, str(delay))
+        except Exception as error:
+            # A message that trips over a bug must not stop the others, nor the process.
+            log.error("sender_raised", **telemetry.describe(error))
+            await self._delay(message, type(error).__name__)
         else:
             await self._messages.finish(message.message_id, State.SENT, "")
 
