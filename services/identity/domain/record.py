@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
+
+# ISO 639-2/T.
+_LANGUAGE = re.compile(r"[a-z]{3}")
 
 
 class Modality(Enum):
@@ -84,7 +88,7 @@ def contact_of(record: Record, fields: ContactFields) -> Contact:
         name=by_language.get(language, ""),
         email=_single(demographics.get(fields.email), fields.languages),
         phone=_single(demographics.get(fields.phone), fields.languages),
-        language=language if len(language) == 3 else "eng",
+        language=language if _LANGUAGE.fullmatch(language) else "eng",
     )
 
 

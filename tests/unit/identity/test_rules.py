@@ -76,6 +76,13 @@ def test_the_contact_is_in_the_language_preferred() -> None:
     assert (first.name, first.language, first.phone) == ("Aminata", "fra", "")
 
 
+@pytest.mark.parametrize("language", ["", "en", "ENG", "e1g", "été", "e\ng"])
+def test_a_language_that_is_no_code_is_not_passed_on(language: str) -> None:
+    record = Record(json.dumps({"fullName": [{"language": language, "value": "Aminata"}]}))
+    contact = contact_of(record, ContactFields())
+    assert (contact.name, contact.language) == ("Aminata", "eng")
+
+
 @pytest.mark.parametrize("value", [None, 7, {}, [], [{"language": "eng"}], ""])
 def test_a_contact_without_data_is_empty(value: object) -> None:
     record = Record(json.dumps({"fullName": value, "email": value}))
