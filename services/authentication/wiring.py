@@ -49,6 +49,7 @@ from services.common.mosip_wire.capture_rules import CaptureRules
 from services.common.mosip_wire.individual import IdRules, IndividualIdType
 from services.common.mosip_wire.requests import EnvironmentRules
 from services.common.mosip_wire.times import TimeWindow
+from services.common.patience import patiently
 from services.common.postgres import Connection
 from services.common.process import Built, Service
 from services.common.process.service import Background
@@ -83,7 +84,7 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
             member.vault,
             clock,
         )
-        await keys.ensure()
+        await patiently(keys.ensure)
         following = _Following(member, clock)
         servicer = _servicer(
             config,

@@ -13,6 +13,7 @@ from typing import Any
 
 from services.common import rpc
 from services.common.config import ServiceConfig
+from services.common.patience import patiently
 from services.common.postgres import Database
 from services.common.vault import VaultClient
 
@@ -54,7 +55,9 @@ async def join(config: ServiceConfig, name: str) -> AsyncIterator[Membership]:
         vault = await stack.enter_async_context(VaultClient(config.vault))
         sign = _signer(vault, config, name)
         tls = config.tls
-        await rpc.ensure_certificate(tls.folder, name, sign, trust_domain=tls.trust_domain)
+        await patiently(
+            lambda: rpc.ensure_certificate(tls.folder, name, sign, trust_domain=tls.trust_domain)
+        )
 
         async def renew() -> None:
             await rpc.renew_forever(tls.folder, name, sign, trust_domain=tls.trust_domain)

@@ -20,7 +20,7 @@ from services.local.problems import Problem
 
 FIRST_BACKOFF_S = 0.2
 LONGEST_BACKOFF_S = 10.0
-CALM_AFTER_S = 30.0
+CALM_AFTER_S = 5.0  # ready for this long, it was no failed start: the next one need not wait
 POLL_S = 0.02
 LOG_LINE_SHOWN = 400
 REFUSED_CONFIG = 78  # starting again would change nothing
@@ -141,7 +141,7 @@ class Child:
                     return
             else:
                 self.restarts += 1
-            if time.monotonic() - started > CALM_AFTER_S:
+            if self.ready_at > started and time.monotonic() - self.ready_at > CALM_AFTER_S:
                 backoff_s = FIRST_BACKOFF_S
             await self._pause(backoff_s)
             backoff_s = min(backoff_s * 2, LONGEST_BACKOFF_S)

@@ -13,6 +13,7 @@ from idmesh.masterdata.v1 import masterdata_service_pb2, masterdata_service_pb2_
 from services.common import feed, mesh, process, telemetry
 from services.common.clock import SystemClock
 from services.common.errors import PlatformError
+from services.common.patience import patiently
 from services.masterdata.clients.vault_keys import VaultPacketKeys
 from services.masterdata.config import Config
 from services.masterdata.servicer import MasterdataServicer
@@ -42,7 +43,7 @@ async def build(
         )
         machines = Machines(transactions, keys, clock, policy)
         schemas = Schemas(transactions, clock)
-        await schemas.ensure_default(default_id_schema())
+        await patiently(lambda: schemas.ensure_default(default_id_schema()))
         servicer = MasterdataServicer(
             Centres(transactions, keys, clock, config.packet_key_type), machines, schemas
         )

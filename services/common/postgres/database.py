@@ -71,12 +71,12 @@ class Database:
         await self.close()
 
     async def open(self) -> None:
-        """Connect; retries for limits.connect_s.
+        """Connect; retries for limits.open_s.
 
         Raises:
             Unavailable: DATABASE_UNAVAILABLE, no connection within that time.
         """
-        deadline = asyncio.get_running_loop().time() + self._limits.connect_s
+        deadline = asyncio.get_running_loop().time() + self._limits.open_s
         while True:
             try:
                 with translated():

@@ -16,5 +16,7 @@ class Limits:
     acquire_s: float = 2.0
     statement_s: float = 5.0
     transaction_s: float = 10.0
-    # How long opening the pool goes on trying.
     connect_s: float = 10.0
+    # How long opening the pool goes on trying: a server that starts again after a crash is
+    # waited for, as its clients' next start would take longer.
+    open_s: float = 30.0
