@@ -115,7 +115,10 @@ def down(data_folder: Path, wait_s: float) -> None:
 @data_folder_option
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(data_folder: Path, as_json: bool) -> None:
-    """Show what runs: state, pid, uptime, restarts, memory."""
+    """Show what runs: state, pid, uptime, restarts, memory.
+
+    PSS is the memory of a process and its children; what several share is divided among them.
+    """
     from services.local import commands
 
     commands.status(data_folder, as_json=as_json)

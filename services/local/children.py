@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from services.local import bytecode
 from services.local.problems import Problem
 
 FIRST_BACKOFF_S = 0.2
@@ -277,4 +278,5 @@ def python_environment() -> dict[str, str]:
     """Lets `python -m services...` find this very tree, installed or not, from any folder."""
     tree = str(Path(__file__).resolve().parent.parent.parent)
     given = os.environ.get("PYTHONPATH")
-    return {"PYTHONPATH": f"{tree}{os.pathsep}{given}" if given else tree, "PYTHONUNBUFFERED": "1"}
+    path = f"{tree}{os.pathsep}{given}" if given else tree
+    return {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **bytecode.environment()}

@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 
 import click
 
-from services.local import control, topology
+from services.local import bytecode, control, topology
 from services.local.children import python_command, python_environment, tail
 from services.local.folder import DataFolder, existing, open_folder
 from services.local.problems import Problem
@@ -43,8 +43,10 @@ def up(
         arguments += ["--otlp-endpoint", otlp_endpoint] if otlp_endpoint else []
         _detached(open_folder(data_folder), arguments)
         return
+    bytecode.use()
     from services.local.supervisor import Settings, up
 
+    _log_warnings_only()
     settings = Settings(
         data_folder=data_folder,
         port_base=port_base,
@@ -74,7 +76,7 @@ def status(data_folder: Path, *, as_json: bool) -> None:
         return
     click.echo(f"{report['state']}, up {_duration(report['uptime_s'])}, in {report['folder']}")
     row = "{:<10} {:<11} {:>8} {:>10} {:>9} {:>9}  {}".format
-    click.echo(row("process", "state", "pid", "uptime", "restarts", "memory", "services"))
+    click.echo(row("process", "state", "pid", "uptime", "restarts", "PSS", "services"))
     for child in report["processes"]:
         click.echo(
             row(
@@ -97,6 +99,7 @@ def migrate(
     """Run migrations against a given server or the data folder's running one."""
     from services.local import migrations
 
+    _log_warnings_only()
     ran = asyncio.run(
         migrations.migrate(
             dsn or _own_dsn(existing(data_folder)),
@@ -164,9 +167,16 @@ def _detached(folder: DataFolder, arguments: Sequence[str]) -> None:
 
 def _state(folder: DataFolder) -> str:
     try:
-        return str(control.ask(folder, "status")["state"])
+        return str(control.ask(folder, "state")["state"])
     except Problem:
         return ""
+
+
+def _log_warnings_only() -> None:
+    """A terminal is for people: they get a line of ours where a service would log many."""
+    from services.common.telemetry.logs import configure_logs
+
+    configure_logs("warning", "supervisor")
 
 
 def _own_dsn(folder: DataFolder) -> str:

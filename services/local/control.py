@@ -24,13 +24,18 @@ def socket_path(folder: DataFolder) -> Path:
 
 
 class ControlServer:
-    """Answers `status`, and takes `down`."""
+    """Answers `status`, and in short `state`, and takes `down`."""
 
     def __init__(
-        self, folder: DataFolder, status: Callable[[], Awaitable[Answer]], down: Callable[[], None]
+        self,
+        folder: DataFolder,
+        status: Callable[[], Awaitable[Answer]],
+        state: Callable[[], str],
+        down: Callable[[], None],
     ) -> None:
         self._path = socket_path(folder)
         self._status = status
+        self._state = state
         self._down = down
         self._server: asyncio.Server | None = None
 
@@ -51,6 +56,8 @@ class ControlServer:
             verb = (await reader.readline()).decode().strip()
             if verb == "status":
                 answer = await self._status()
+            elif verb == "state":
+                answer = {"state": self._state()}
             elif verb == "down":
                 self._down()
                 answer = {"state": "stopping"}

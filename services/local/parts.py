@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from services.local import health, topology
@@ -107,14 +107,19 @@ def service_process(
 ) -> Spec:
     """A process of services. Each start needs new secret ids: the last ones are spent."""
     services = topology.PROCESSES[process]
+    behind = list(services)  # not yet seen to serve since the last start
 
     async def prepare() -> None:
+        behind[:] = services
         for service in services:
             token = await asyncio.to_thread(minter.wrapped_secret_id, service)
             write_private(topology.secret_id_file(folder, service), token + "\n")
 
     async def ready(_: int) -> bool:
-        return await all_serving(services, ports, folder)
+        # They start to serve in their order: one question a round is enough.
+        while behind and await health.is_serving(behind[0], ports[behind[0]], folder.tls):
+            del behind[0]
+        return not behind
 
     return Spec(
         name=process,
@@ -126,11 +131,3 @@ def service_process(
         ready_within_s=90,
         stop_within_s=20,
     )
-
-
-async def all_serving(services: Sequence[str], ports: Ports, folder: DataFolder) -> bool:
-    """Whether every one of these services says that it serves."""
-    answers: list[Awaitable[bool]] = [
-        health.is_serving(service, ports[service], folder.tls) for service in services
-    ]
-    return all(await asyncio.gather(*answers))

@@ -100,7 +100,7 @@ class Supervisor:
         )
         self._bao = openbao.OpenBao(folder, ports, binaries.openbao)
         self._edge = envoy.Edge(folder, ports, binaries.envoy, folder.config / "idmesh.pb")
-        self._control = ControlServer(folder, self.status, self.ended.set)
+        self._control = ControlServer(folder, self.status, lambda: self._state, self.ended.set)
 
     async def start(self) -> None:
         """Start everything and return when all of it is ready."""
@@ -192,13 +192,16 @@ class Supervisor:
         behind = {(m.owner, m.grpc_service) for m in edge_api.read(self._edge.descriptor_set)}
         last = time.monotonic() + SETTLE_S
         while behind and time.monotonic() < last:
-            owner, name = min(behind)
-            if await health.is_serving(owner, self.ports[owner], self.folder.tls, name=name):
-                behind.remove((owner, name))
-            else:
+            asked = sorted(behind)
+            answers = await asyncio.gather(*(self._serves(owner, name) for owner, name in asked))
+            behind -= {pair for pair, serves in zip(asked, answers, strict=True) if serves}
+            if behind:
                 await asyncio.sleep(SETTLE_POLL_S)
         for _, name in sorted(behind):
             self._settings.say(f"supervisor: {name} does not serve yet")
+
+    async def _serves(self, owner: str, name: str) -> bool:
+        return await health.is_serving(owner, self.ports[owner], self.folder.tls, name=name)
 
     async def _start_child(self, spec: Spec) -> None:
         began = time.monotonic()

@@ -50,7 +50,7 @@ class Detached:
 
 def state(folder: Path) -> str:
     try:
-        return str(control.ask(existing(folder), "status")["state"])
+        return str(control.ask(existing(folder), "state")["state"])
     except Problem:
         return ""
 

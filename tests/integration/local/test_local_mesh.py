@@ -48,8 +48,10 @@ async def test_everything_is_ready_and_told_by_the_control_socket(mesh: Supervis
     for child in report["processes"]:
         assert child["state"] == State.READY.value
         assert child["rss_bytes"] > 1_000_000
+        assert child["pss_bytes"] > 1_000_000
         assert child["restarts"] == 0
     assert report["urls"]["api"] == edge_url(mesh, "")
+    assert await asyncio.to_thread(control.ask, mesh.folder, "state") == {"state": "ready"}
 
 
 async def test_all_files_belong_to_the_one_who_started_it_alone(mesh: Supervisor) -> None:
@@ -368,6 +370,7 @@ async def test_status_and_help_work_from_the_command_line(mesh: Supervisor) -> N
     assert json.loads(shown)["state"] == "ready"
     shown = await asyncio.to_thread(idmesh, "status", "--data-folder", folder)
     assert "envoy" in shown
+    assert " PSS " in shown
     shown = await asyncio.to_thread(idmesh, "migrate", "--data-folder", folder)
     assert shown == "nothing to do\n"
     assert "bootstrap" in await asyncio.to_thread(idmesh, "--help")
