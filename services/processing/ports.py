@@ -11,7 +11,7 @@ from uuid import UUID
 
 from services.processing.domain.candidates import CaseCandidate, TemplateSimilarity
 from services.processing.domain.case import Case, Decision, PersonView
-from services.processing.domain.flow import Outcome
+from services.processing.domain.flow import Ended
 from services.processing.domain.packet import OpenedPacket, Template
 from services.processing.domain.registration import (
     GalleryPosition,
@@ -79,27 +79,22 @@ class Transaction(Protocol):
     async def advance(
         self,
         registration: Registration,
-        outcome: Outcome,
+        ended: Sequence[Ended],
         *,
         state: RegistrationState,
         stage: str,
         delay_s: float,
         keep_lease: bool,
-        duration_s: float,
     ) -> Registration:
-        """Store an outcome: state, journal and, when the state changes, the event.
+        """Store how stages ended one after the other; the last outcome is what counts.
 
-        An end wakes the registrations that wait for it. A hold for one that has ended by now
-        is due at once.
+        That is state, position, journal and, when the state changes, the event. An end wakes
+        the registrations that wait for it. A hold for one that has ended by now is due at once.
         """
         ...
 
     async def resume(self, registration_id: str) -> None:
         """Let a paused registration go on, and tell the followers."""
-        ...
-
-    async def set_position(self, registration_id: str, position: GalleryPosition) -> None:
-        """Keep where abis inserted the reference."""
         ...
 
     async def take_demographic_keys(
@@ -197,6 +192,16 @@ class Store(Protocol):
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Begin; commit at the end of the block, roll back when it raises."""
+        ...
+
+    async def claim(self, lease_s: float) -> Registration | None:
+        """Do what Transaction.claim does, in a transaction of its own."""
+        ...
+
+    async def go_on(
+        self, registration: Registration, ended: Sequence[Ended], stage: str
+    ) -> Registration:
+        """Do what Transaction.advance does where the lease is kept, in one of its own."""
         ...
 
 

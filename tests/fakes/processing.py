@@ -10,9 +10,8 @@ from uuid import UUID, uuid4
 from services.common.clock import Clock
 from services.processing.domain.candidates import CaseCandidate
 from services.processing.domain.case import Case, Decision
-from services.processing.domain.flow import Outcome, OutcomeKind
+from services.processing.domain.flow import Ended, OutcomeKind
 from services.processing.domain.registration import (
-    GalleryPosition,
     JournalEntry,
     LeaseLostError,
     Received,
@@ -145,15 +144,15 @@ class FakeTransaction(memory.AuditingTransaction, Transaction):
     async def advance(
         self,
         registration: Registration,
-        outcome: Outcome,
+        ended: Sequence[Ended],
         *,
         state: RegistrationState,
         stage: str,
         delay_s: float,
         keep_lease: bool,
-        duration_s: float,
     ) -> Registration:
         now = self._clock.now()
+        outcome = ended[-1].outcome
         waits_for = outcome.waits_for
         other = self._tables.rows.get(waits_for or "")
         if waits_for and (other is None or other.registration.state.is_final):
@@ -168,6 +167,7 @@ class FakeTransaction(memory.AuditingTransaction, Transaction):
             mosip_code=outcome.mosip_code,
             attempts=int(keep_lease) if moved else registration.attempts,
             changed_at=now,
+            position=registration.position,
         )
         self._put(
             replace(
@@ -178,16 +178,17 @@ class FakeTransaction(memory.AuditingTransaction, Transaction):
                 waits_for=waits_for,
             )
         )
-        entry = JournalEntry(
-            registration.stage, outcome.kind.value, outcome.reason, now, duration_s
-        )
-        self._tables.journal.append((registration.registration_id, entry))
+        for each in ended:
+            entry = JournalEntry(
+                each.stage, each.outcome.kind.value, each.outcome.reason, now, each.duration_s
+            )
+            self._tables.journal.append((registration.registration_id, entry))
         if state is not registration.state:
             self._publish(after)
         if state.is_final:
-            for each in list(self._tables.rows.values()):
-                if each.waits_for == registration.registration_id:
-                    self._put(replace(each, due_at=now, waits_for=None))
+            for waiting in list(self._tables.rows.values()):
+                if waiting.waits_for == registration.registration_id:
+                    self._put(replace(waiting, due_at=now, waits_for=None))
         return after
 
     async def resume(self, registration_id: str) -> None:
@@ -202,10 +203,6 @@ class FakeTransaction(memory.AuditingTransaction, Transaction):
             due_at = self._clock.now()
             self._put(replace(row, registration=resumed, due_at=due_at, leased_until=None))
             self._publish(resumed)
-
-    async def set_position(self, registration_id: str, position: GalleryPosition) -> None:
-        row = self._tables.rows[registration_id]
-        self._put(replace(row, registration=replace(row.registration, position=position)))
 
     async def take_demographic_keys(
         self, registration_id: str, token: int, keys: Mapping[str, LookupKey]
@@ -328,3 +325,20 @@ class FakeTransaction(memory.AuditingTransaction, Transaction):
 class FakeStore(memory.MemoryStore[Tables, Transaction]):
     def __init__(self, clock: Clock) -> None:
         super().__init__(Tables(), lambda tables: FakeTransaction(tables, clock))
+
+    async def claim(self, lease_s: float) -> Registration | None:
+        async with self.transaction() as tx:
+            return await tx.claim(lease_s)
+
+    async def go_on(
+        self, registration: Registration, ended: Sequence[Ended], stage: str
+    ) -> Registration:
+        async with self.transaction() as tx:
+            return await tx.advance(
+                registration,
+                ended,
+                state=registration.state,
+                stage=stage,
+                delay_s=0.0,
+                keep_lease=True,
+            )

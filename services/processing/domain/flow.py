@@ -70,6 +70,15 @@ def adjudicate(reason: str, mosip_code: str) -> Outcome:
     return Outcome(OutcomeKind.ADJUDICATE, reason, mosip_code)
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One run of a stage, as the journal keeps it."""
+
+    stage: str
+    outcome: Outcome
+    duration_s: float
+
+
 Target = str | RegistrationState
 _STAYS = frozenset({OutcomeKind.RETRY, OutcomeKind.HOLD})
 
@@ -82,11 +91,14 @@ class Flow:
         first: the stage to begin with.
         steps: for each stage and outcome the next stage, or the state that it ends or pauses in.
             RETRY and HOLD stay where they are, and stand in no table.
+        acts: the stages that change something in another service: what came before is committed
+            before one of them begins, and they follow each other commit by commit.
     """
 
     process: str
     first: str
     steps: Mapping[str, Mapping[OutcomeKind, Target]] = field(repr=False)
+    acts: frozenset[str] = frozenset()
 
     def target(self, stage: str, kind: OutcomeKind) -> Target:
         """Return where an outcome leads."""
@@ -131,6 +143,7 @@ NEW = Flow(
             "uin": _UNUSABLE,
         },
     ),
+    acts=frozenset({"biometric_insert", "uin", "publish", "notify"}),
 )
 
 FLOWS: Mapping[str, Flow] = MappingProxyType({NEW.process: NEW})

@@ -52,6 +52,17 @@ select true from registration
 where registration_id = $1 and lease_token = $2 and leased_until > clock_timestamp()
 for update
 
+-- The locks are taken in the order given.
+-- name: hold_lease_and_lock_keys
+with held as materialized (
+    select from registration
+    where registration_id = $1 and lease_token = $2 and leased_until > clock_timestamp()
+    for update
+)
+select
+    exists (select from held) as held,
+    (select count(pg_advisory_xact_lock(lock)) from unnest($3::bigint[]) as lock) as locked
+
 -- name: extend
 update registration set leased_until = clock_timestamp() + make_interval(secs => $3)
 where registration_id = $1 and lease_token = $2 and leased_until > clock_timestamp()
@@ -64,23 +75,37 @@ where registration_id = $1 and lease_token = $2 and leased_until is not null
 -- name: lock_state
 select state from registration where registration_id = $1 for share
 
+-- One row of the journal for each stage that ended since the last commit, in their order.
 -- name: advance
-update registration set
-    state = $3,
-    stage = $4,
-    reason = $5,
-    mosip_code = $6,
-    attempts = $7,
-    due_at = clock_timestamp() + make_interval(secs => $8),
-    leased_until = case when $9 then leased_until end,
-    waits_for = $10,
-    changed_at = clock_timestamp()
-where registration_id = $1 and lease_token = $2 and leased_until > clock_timestamp()
-returning *
-
--- name: add_to_journal
-insert into journal (registration_id, stage, outcome, reason, mosip_code, duration_s)
-values ($1, $2, $3, $4, $5, $6)
+with advanced as (
+    update registration set
+        state = $3,
+        stage = $4,
+        reason = $5,
+        mosip_code = $6,
+        attempts = $7,
+        due_at = clock_timestamp() + make_interval(secs => $8),
+        leased_until = case when $9 then leased_until end,
+        waits_for = $10,
+        reference_epoch = $11,
+        reference_txid = $12,
+        reference_seq = $13,
+        changed_at = clock_timestamp()
+    where registration_id = $1 and lease_token = $2 and leased_until > clock_timestamp()
+    returning *
+),
+noted as (
+    insert into journal (registration_id, stage, outcome, reason, mosip_code, duration_s)
+    select
+        advanced.registration_id, ended.stage, ended.outcome, ended.reason, ended.mosip_code,
+        ended.duration_s
+    from
+        advanced,
+        unnest($14::text[], $15::text[], $16::text[], $17::text[], $18::float8[])
+        with ordinality as ended (stage, outcome, reason, mosip_code, duration_s, place)
+    order by ended.place
+)
+select * from advanced
 
 -- name: wake_waiting
 update registration set due_at = clock_timestamp(), waits_for = null
@@ -93,16 +118,9 @@ update registration set
 where registration_id = $1 and state = 'PAUSED'
 returning *
 
--- name: set_position
-update registration set reference_epoch = $2, reference_txid = $3, reference_seq = $4
-where registration_id = $1
-
--- name: lock_demographic_key
-select pg_advisory_xact_lock($1)
-
--- name: take_demographic_key
+-- name: take_demographic_keys
 insert into demographic_key (registration_id, language, key_version, key)
-values ($1, $2, $3, $4)
+select $1, taken.* from unnest($2::text[], $3::integer[], $4::bytea[]) as taken
 on conflict do nothing
 
 -- name: demographic_matches

@@ -12,9 +12,8 @@ from services.common.postgres import Connection, Database, load_queries
 from services.processing import convert
 from services.processing.domain.candidates import CaseCandidate
 from services.processing.domain.case import Case, Decision
-from services.processing.domain.flow import Outcome, OutcomeKind
+from services.processing.domain.flow import Ended, OutcomeKind
 from services.processing.domain.registration import (
-    GalleryPosition,
     JournalEntry,
     LeaseLostError,
     Received,
@@ -45,6 +44,24 @@ class PostgresStore:
         """Begin; commit at the end of the block, roll back when it raises."""
         async with self._database.transaction() as connection:
             yield PostgresTransaction(connection)
+
+    async def claim(self, lease_s: float) -> Registration | None:
+        """Do what PostgresTransaction.claim does; one statement is a transaction by itself."""
+        return await _claim(self._database, lease_s)
+
+    async def go_on(
+        self, registration: Registration, ended: Sequence[Ended], stage: str
+    ) -> Registration:
+        """Do what PostgresTransaction.advance does where the lease is kept."""
+        return await _advance(
+            self._database,
+            registration,
+            ended,
+            state=registration.state,
+            stage=stage,
+            delay_s=0.0,
+            keep_lease=True,
+        )
 
 
 class PostgresTransaction:
@@ -97,8 +114,7 @@ class PostgresTransaction:
 
     async def claim(self, lease_s: float) -> Registration | None:
         """Lease the registration that is due longest, passing over those being leased."""
-        row = await self._connection.fetchrow(QUERIES["claim"], lease_s)
-        return None if row is None else registration_of(row)
+        return await _claim(self._connection, lease_s)
 
     async def hold_lease(self, registration_id: str, token: int) -> None:
         """Make sure that the lease is held, and keep others from taking it until the end."""
@@ -119,46 +135,27 @@ class PostgresTransaction:
     async def advance(
         self,
         registration: Registration,
-        outcome: Outcome,
+        ended: Sequence[Ended],
         *,
         state: RegistrationState,
         stage: str,
         delay_s: float,
         keep_lease: bool,
-        duration_s: float,
     ) -> Registration:
-        """Store an outcome: state, journal and, when the state changes, the event."""
-        waits_for = outcome.waits_for
+        """Store how stages ended: state, position, journal and, at a new state, the event."""
+        waits_for = ended[-1].outcome.waits_for
         if waits_for is not None and await self._has_ended(waits_for):
             waits_for, delay_s = None, 0.0
-        # Behind a CONTINUE the next stage's first try begins at once.
-        moved = outcome.kind is OutcomeKind.CONTINUE
-        attempts = int(keep_lease) if moved else registration.attempts
-        row = await self._connection.fetchrow(
-            QUERIES["advance"],
-            registration.registration_id,
-            registration.token,
-            state.value,
-            stage,
-            outcome.reason,
-            outcome.mosip_code,
-            attempts,
-            delay_s,
-            keep_lease,
-            waits_for,
+        after = await _advance(
+            self._connection,
+            registration,
+            ended,
+            state=state,
+            stage=stage,
+            delay_s=delay_s,
+            keep_lease=keep_lease,
+            waits_for=waits_for,
         )
-        if row is None:
-            raise LeaseLostError
-        await self._connection.execute(
-            QUERIES["add_to_journal"],
-            registration.registration_id,
-            registration.stage,
-            outcome.kind.value,
-            outcome.reason,
-            outcome.mosip_code,
-            duration_s,
-        )
-        after = registration_of(row)
         if state is not registration.state:
             await feed.publish(self._connection, convert.advanced(after))
         if state.is_final:
@@ -171,29 +168,24 @@ class PostgresTransaction:
         if row is not None:
             await feed.publish(self._connection, convert.advanced(registration_of(row)))
 
-    async def set_position(self, registration_id: str, position: GalleryPosition) -> None:
-        """Keep where abis inserted the reference."""
-        await self._connection.execute(
-            QUERIES["set_position"],
-            registration_id,
-            position.epoch,
-            position.transaction_id,
-            position.sequence,
-        )
-
     async def take_demographic_keys(
         self, registration_id: str, token: int, keys: Mapping[str, LookupKey]
     ) -> list[DemographicMatch]:
         """Keep the keys by language, and return the others that have one of them."""
-        await self.hold_lease(registration_id, token)
         # In one order for all, so that two with several equal keys do not wait for each other.
         locks = {int.from_bytes(key.digest[:8], "big", signed=True) for key in keys.values()}
-        for lock in sorted(locks):
-            await self._connection.execute(QUERIES["lock_demographic_key"], lock)
-        for language, key in keys.items():
-            await self._connection.execute(
-                QUERIES["take_demographic_key"], registration_id, language, key.version, key.digest
-            )
+        held = await self._connection.fetchval(
+            QUERIES["hold_lease_and_lock_keys"], registration_id, token, sorted(locks)
+        )
+        if not held:
+            raise LeaseLostError
+        await self._connection.execute(
+            QUERIES["take_demographic_keys"],
+            registration_id,
+            list(keys),
+            [key.version for key in keys.values()],
+            [key.digest for key in keys.values()],
+        )
         rows = await self._connection.fetch(QUERIES["demographic_matches"], registration_id)
         return [DemographicMatch(registration_of(row), row["earlier"]) for row in rows]
 
@@ -321,3 +313,48 @@ class PostgresTransaction:
         """Return whether a registration has ended; it cannot end until this transaction does."""
         state = await self._connection.fetchval(QUERIES["lock_state"], registration_id)
         return state is None or RegistrationState(state).is_final
+
+
+async def _claim(reader: Connection | Database, lease_s: float) -> Registration | None:
+    row = await reader.fetchrow(QUERIES["claim"], lease_s)
+    return None if row is None else registration_of(row)
+
+
+async def _advance(
+    writer: Connection | Database,
+    registration: Registration,
+    ended: Sequence[Ended],
+    *,
+    state: RegistrationState,
+    stage: str,
+    delay_s: float,
+    keep_lease: bool,
+    waits_for: str | None = None,
+) -> Registration:
+    outcome, position = ended[-1].outcome, registration.position
+    # Behind a CONTINUE the next stage's first try begins at once.
+    moved = outcome.kind is OutcomeKind.CONTINUE
+    row = await writer.fetchrow(
+        QUERIES["advance"],
+        registration.registration_id,
+        registration.token,
+        state.value,
+        stage,
+        outcome.reason,
+        outcome.mosip_code,
+        int(keep_lease) if moved else registration.attempts,
+        delay_s,
+        keep_lease,
+        waits_for,
+        position and position.epoch,
+        position and position.transaction_id,
+        position and position.sequence,
+        [each.stage for each in ended],
+        [each.outcome.kind.value for each in ended],
+        [each.outcome.reason for each in ended],
+        [each.outcome.mosip_code for each in ended],
+        [each.duration_s for each in ended],
+    )
+    if row is None:
+        raise LeaseLostError
+    return registration_of(row)

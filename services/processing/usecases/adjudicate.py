@@ -27,6 +27,8 @@ class Adjudicate:
 
     async def __call__(self, work: Work) -> Result:
         """Run the stage; see work.Stage."""
+        if not work.kept:
+            return Result(go_on())
         registration = work.registration
         async with self._store.transaction() as tx:
             case = await tx.case_of(registration.registration_id)

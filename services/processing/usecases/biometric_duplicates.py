@@ -32,11 +32,7 @@ class BiometricInsert:
             return Result(go_on("BIOMETRICS_MISSING"))
         registration = work.registration
         position = await _insert(self._abis, registration, packet.templates)
-
-        async def keep(tx: Transaction) -> None:
-            await tx.set_position(registration.registration_id, position)
-
-        return Result(go_on(), keep)
+        return Result(go_on(), position=position)
 
 
 class BiometricDuplicates:
@@ -111,11 +107,7 @@ class BiometricDuplicates:
         registration = work.registration
         packet = await work.packet()
         position = await _insert(self._abis, registration, packet.templates)
-
-        async def keep(tx: Transaction) -> None:
-            await tx.set_position(registration.registration_id, position)
-
-        return Result(retry("REFERENCE_INSERTED_AGAIN"), keep)
+        return Result(retry("REFERENCE_INSERTED_AGAIN"), position=position)
 
 
 async def _insert(

@@ -12,7 +12,7 @@ from services.processing.domain.flow import go_on, hold
 from services.processing.domain.packet import OpenedPacket, PacketRefusedError
 from services.processing.domain.registration import Registration, RegistrationState
 from services.processing.domain.templates import BIOMETRICS_INVALID
-from services.processing.ports import Abis, DemographicMatch, Keys, LookupKey, Store, Transaction
+from services.processing.ports import Abis, DemographicMatch, Keys, Store, Transaction
 from services.processing.usecases.work import Effect, Result, Work
 
 
@@ -73,20 +73,19 @@ class DemographicDuplicates:
             zip(inputs, await self._keys.demographic_keys(list(inputs.values())), strict=True)
         )
         async with self._store.transaction() as tx:
+            found = await tx.take_demographic_keys(
+                registration.registration_id, registration.token, newest
+            )
             versions = await tx.demographic_key_versions()
-        keys: list[dict[str, LookupKey]] = [newest]
-        for version in versions:
-            if version not in {key.version for key in newest.values()}:
-                older = await self._keys.demographic_keys(list(inputs.values()), version=version)
-                keys.append(dict(zip(inputs, older, strict=True)))
-        matches: dict[str, DemographicMatch] = {}
-        for each in keys:
+        for version in set(versions) - {key.version for key in newest.values()}:
+            older = await self._keys.demographic_keys(list(inputs.values()), version=version)
             async with self._store.transaction() as tx:
-                found = await tx.take_demographic_keys(
-                    registration.registration_id, registration.token, each
+                found += await tx.take_demographic_keys(
+                    registration.registration_id,
+                    registration.token,
+                    dict(zip(inputs, older, strict=True)),
                 )
-            matches |= {match.registration.registration_id: match for match in found}
-        return list(matches.values())
+        return list({match.registration.registration_id: match for match in found}.values())
 
     async def _confirm(
         self,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from services.processing.domain.flow import Outcome
+from services.processing.domain.flow import Ended, Outcome
 from services.processing.domain.packet import OpenedPacket
-from services.processing.domain.registration import Registration
+from services.processing.domain.registration import GalleryPosition, Registration
 from services.processing.ports import Transaction
 
 Effect = Callable[[Transaction], Awaitable[None]]
@@ -19,14 +19,18 @@ class Work:
     """One lease.
 
     Attributes:
-        registration: as of the last commit.
+        registration: as of the last commit, and what the stages since then came to.
         open_packet: opens the packet, once in a lease.
+        kept: candidates or a case may be stored: an earlier lease, or this one, kept something.
+        ended: the stages whose outcomes the next commit stores.
         released: the last commit gave the lease back.
     """
 
     registration: Registration
     open_packet: Callable[[Registration], Awaitable[OpenedPacket]]
+    kept: bool = True
     opened: OpenedPacket | None = None
+    ended: list[Ended] = field(default_factory=list)
     released: bool = False
 
     async def packet(self) -> OpenedPacket:
@@ -42,10 +46,14 @@ class Work:
 
 @dataclass(frozen=True)
 class Result:
-    """An outcome, and what is written in the commit that stores it, behind the same fence."""
+    """An outcome, and what is written in the commit that stores it, behind the same fence.
+
+    position: of the reference in abis, where the stage inserted it.
+    """
 
     outcome: Outcome
     effect: Effect | None = None
+    position: GalleryPosition | None = None
 
 
 class Stage(Protocol):

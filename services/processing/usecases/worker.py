@@ -1,16 +1,30 @@
-"""The worker: leases a registration, runs its stages, commits each outcome under the lease."""
+"""The worker: leases a registration, runs its stages, commits their outcomes under the lease.
+
+Every outcome is a row of the journal. One that only leads on is committed with those after it,
+at the latest before a stage that acts in another service: a crash before that repeats nothing
+but reading.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from services.common import telemetry
 from services.common.clock import Clock
 from services.common.errors import Aborted, PlatformError
-from services.processing.domain.flow import Backoff, Flow, Outcome, OutcomeKind, fail, reject, retry
+from services.processing.domain.flow import (
+    Backoff,
+    Ended,
+    Flow,
+    Outcome,
+    OutcomeKind,
+    fail,
+    reject,
+    retry,
+)
 from services.processing.domain.packet import OpenedPacket, PacketRefusedError
 from services.processing.domain.registration import (
     LeaseLostError,
@@ -86,12 +100,13 @@ class Worker:
 
     async def work_once(self) -> bool:
         """Lease one registration and run it as far as it goes; False when none is due."""
-        async with self._store.transaction() as tx:
-            claimed = await tx.claim(self._rules.lease_s)
+        claimed = await self._store.claim(self._rules.lease_s)
         if claimed is None:
             return False
+        # Nobody had it before: nothing is kept of it.
+        kept = claimed.token > 1
         with telemetry.correlated(str(claimed.reference_id)):
-            await self._keep_leased(Work(claimed, self._open_packet))
+            await self._keep_leased(Work(claimed, self._open_packet, kept))
         return True
 
     async def _idle(self) -> None:
@@ -151,13 +166,15 @@ class Worker:
 
     async def _run_stages(self, work: Work) -> None:
         flow = self._flows.get(work.registration.received.process)
+        if flow is None:
+            result = Result(fail("PROCESS_UNKNOWN", "RPR-PVM-FAILED-010"))
+            await self._end(work, None, result, 0.0)
+            return
         while not work.released:
             stage = work.registration.stage
+            if stage in flow.acts:
+                await self._catch_up(work)
             started = self._clock.monotonic()
-            if flow is None:
-                result = Result(fail("PROCESS_UNKNOWN", "RPR-PVM-FAILED-010"))
-                await self._commit(work, None, result, 0.0)
-                return
             result = await self._run_stage(stage, work)
             duration_s = self._clock.monotonic() - started
             _LOG.info(
@@ -167,7 +184,7 @@ class Worker:
                 reason=result.outcome.reason,
                 duration_s=round(duration_s, 4),
             )
-            await self._commit(work, flow, result, duration_s)
+            await self._end(work, flow, result, duration_s)
 
     async def _run_stage(self, stage: str, work: Work) -> Result:
         try:
@@ -184,39 +201,63 @@ class Worker:
             _LOG.error("stage_raised", stage=stage, **telemetry.describe(error))
             return Result(retry("INTERNAL"))
 
-    async def _commit(
-        self, work: Work, flow: Flow | None, result: Result, duration_s: float
-    ) -> None:
-        outcome = result.outcome
+    async def _end(self, work: Work, flow: Flow | None, result: Result, duration_s: float) -> None:
+        """Take an outcome; commit it unless it only leads on, for then the next commit has it."""
         before = work.registration
-        state, stage = _target(flow, before, outcome)
-        keep_lease = outcome.kind is OutcomeKind.CONTINUE and not state.is_final
-        delay_s = outcome.retry_after_s
-        if outcome.kind is OutcomeKind.RETRY:
-            delay_s = self._rules.backoff.delay_s(before.attempts, self._rng, least_s=delay_s)
+        state, stage = _target(flow, before, result.outcome)
+        work.ended.append(Ended(before.stage, result.outcome, duration_s))
+        if result.position is not None:
+            before = replace(before, position=result.position)
+        leads_on = result.outcome.kind is OutcomeKind.CONTINUE and not state.is_final
+        if leads_on and result.effect is None:
+            work.registration = replace(before, stage=stage, attempts=1)
+            if result.position is not None:
+                # At once: others that find the reference must see where it stands.
+                await self._catch_up(work)
+            return
+
+        async def advance() -> Registration:
+            async with self._store.transaction() as tx:
+                after = await tx.advance(
+                    before,
+                    work.ended,
+                    state=state,
+                    stage=stage,
+                    delay_s=self._delay_s(before, result.outcome),
+                    keep_lease=leads_on,
+                )
+                if result.effect is not None:
+                    await result.effect(tx)
+                if state is not before.state:
+                    await _audit_end(tx, after)
+            return after
+
+        await self._commit(work, advance)
+        work.kept = True
+        work.released = not leads_on
+
+    async def _catch_up(self, work: Work) -> None:
+        """Commit the outcomes that are not stored yet."""
+        if work.ended:
+            present = work.registration
+            await self._commit(work, lambda: self._store.go_on(present, work.ended, present.stage))
+
+    async def _commit(self, work: Work, act: Callable[[], Awaitable[Registration]]) -> None:
         for tries_left in reversed(range(_COMMIT_TRIES)):
             try:
-                async with self._store.transaction() as tx:
-                    after = await tx.advance(
-                        before,
-                        outcome,
-                        state=state,
-                        stage=stage,
-                        delay_s=delay_s,
-                        keep_lease=keep_lease,
-                        duration_s=duration_s,
-                    )
-                    if result.effect is not None:
-                        await result.effect(tx)
-                    if state is not before.state:
-                        await _audit_end(tx, after)
-                    after = await tx.registration(after.registration_id) or after
+                work.registration = await act()
                 break
             except Aborted:
                 if not tries_left:
                     raise
-        work.registration = after
-        work.released = not keep_lease
+        work.ended.clear()
+
+    def _delay_s(self, registration: Registration, outcome: Outcome) -> float:
+        if outcome.kind is not OutcomeKind.RETRY:
+            return outcome.retry_after_s
+        return self._rules.backoff.delay_s(
+            registration.attempts, self._rng, least_s=outcome.retry_after_s
+        )
 
 
 def _target(

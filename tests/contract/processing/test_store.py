@@ -13,7 +13,7 @@ import pytest
 
 from services.common.clock import SystemClock
 from services.common.postgres import Database
-from services.processing.domain.flow import Outcome, fail, go_on, hold, retry
+from services.processing.domain.flow import Ended, Outcome, fail, go_on, hold, retry
 from services.processing.domain.registration import (
     GalleryPosition,
     LeaseLostError,
@@ -77,12 +77,11 @@ async def advance(
     async with store.transaction() as tx:
         return await tx.advance(
             registration,
-            outcome,
+            [Ended(registration.stage, outcome, 0.5)],
             state=state,
             stage=stage,
             delay_s=delay_s,
             keep_lease=keep_lease,
-            duration_s=0.5,
         )
 
 
@@ -210,8 +209,8 @@ async def test_a_paused_registration_is_not_claimed_until_it_is_resumed(store: S
 async def test_a_place_in_the_gallery_is_kept_and_found_by_reference(store: Store) -> None:
     await add(store, 1, 2)
     place = GalleryPosition(3, 2**63 + 1, 7)
-    async with store.transaction() as tx:
-        await tx.set_position(f"{1:029d}", place)
+    claimed = await claim(store)
+    await advance(store, replace(claimed, position=place), go_on(), keep_lease=True)
     first, second = await get(store, 1), await get(store, 2)
     assert (first.position, second.position) == (place, None)
     async with store.transaction() as tx:
@@ -296,6 +295,35 @@ async def test_another_packet_takes_the_place_of_one_that_failed_in_its_first_st
     assert (await claim(store)).token > failed.token
 
 
+async def test_a_registration_that_came_further_keeps_its_packet(store: Store) -> None:
+    await add(store, 1)
+    claimed = await claim(store)
+    claimed = replace(claimed, position=GalleryPosition(1, 2, 3))
+    await advance(store, claimed, fail("PACKET_TRUNCATED", ""), FAILED, stage="first")
+    async with store.transaction() as tx:
+        assert not await tx.restart(replace(a_packet(1), packet_id="another"), "first")
+
+
+async def test_outcomes_of_one_commit_are_rows_in_their_order(store: Store) -> None:
+    await add(store, 1)
+    claimed = await store.claim(LEASE_S)
+    assert claimed is not None
+    assert await store.claim(LEASE_S) is None
+    ended = [Ended("first", go_on("WHY"), 0.5), Ended("second", go_on(), 0.25)]
+    after = await store.go_on(claimed, ended, "third")
+    assert (after.stage, after.attempts, after.token) == ("third", 1, claimed.token)
+    assert after == await get(store, 1)
+    async with store.transaction() as tx:
+        await tx.hold_lease(after.registration_id, after.token)
+        journal = await tx.journal_of(claimed.registration_id)
+    assert [(e.stage, e.outcome, e.reason, e.duration_s) for e in journal] == [
+        ("first", "continue", "WHY", 0.5),
+        ("second", "continue", "", 0.25),
+    ]
+    with pytest.raises(LeaseLostError):
+        await store.go_on(replace(claimed, token=99), ended, "third")
+
+
 async def test_what_raises_leaves_nothing(store: Store) -> None:
     await add(store, 1)
     claimed = await claim(store)
@@ -303,12 +331,11 @@ async def test_what_raises_leaves_nothing(store: Store) -> None:
         async with store.transaction() as tx:
             await tx.advance(
                 claimed,
-                go_on(),
+                [Ended("first", go_on(), 0.0)],
                 state=PROCESSED,
                 stage="x",
                 delay_s=0,
                 keep_lease=False,
-                duration_s=0,
             )
             await tx.audit("REGISTRATION_PROCESSED", "registration", b"1")
             raise RuntimeError
