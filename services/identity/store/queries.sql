@@ -50,9 +50,9 @@ select * from unnest($1::integer[], $2::bytea[], $3::text[])
 on conflict do nothing
 
 -- name: counts
-select
-    (select count(*) from uin where identity_id is not null) as identities,
-    (select count(*) from uin where identity_id is null) as free
+select drawn - free as identities, free
+from uin_drawn
+cross join (select count(*) as free from uin where identity_id is null) as pool
 
 -- name: free_uins
 select count(*) from (select from uin where identity_id is null limit $1) as found

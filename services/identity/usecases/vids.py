@@ -79,8 +79,9 @@ class CreateVid:
             return None
         async with self._store.transaction() as tx:
             vid = await tx.vid_of_call(identity_id, key)
-        if vid is None:
-            return None
+            if vid is None:
+                return None
+            await _audit_look(tx, vid)
         [digits] = await self._keys.open_texts([vid.sealed])
         return OpenVid(vid, digits)
 
@@ -153,10 +154,16 @@ class RevokeVid:
             successor = (
                 await tx.vid(present.replaced_by) if present and present.replaced_by else None
             )
-        if successor is None:
-            return None
+            if successor is None:
+                return None
+            await _audit_look(tx, successor)
         [digits] = await self._keys.open_texts([successor.sealed])
         return OpenVid(successor, digits)
+
+
+async def _audit_look(tx: Transaction, vid: Vid) -> None:
+    """Record that a VID is told again that was issued before."""
+    await tx.audit("VID_TOLD", "identity", vid.identity_id.bytes, details={"type": vid.type.value})
 
 
 class ListVids:

@@ -23,7 +23,7 @@ from services.identity.domain.identity import (
 )
 from services.identity.domain.vid import Vid, VidState, VidType
 from services.identity.ports import Store
-from services.identity.store.identities import PostgresStore
+from services.identity.store.identities import QUERIES, PostgresStore
 from tests.fakes.identity import FakeStore
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -116,6 +116,31 @@ async def test_a_number_drawn_twice_stays_with_its_first_draw(store: Store) -> N
         assert await tx.counts() == Counts(0, 2)
         assert (await tx.free_uins(1), await tx.free_uins(9)) == (1, 2)
         assert await tx.lookup_versions() == [1]
+
+
+async def test_counts_follow_what_is_drawn_and_given_out(store: Store) -> None:
+    for _ in range(2):
+        async with store.transaction() as tx:
+            await tx.add_uins([a_number(), a_number()])
+    async with store.transaction() as tx:
+        holder = uuid4()
+        await tx.add_identity(holder, RID, b"sealed", NOW)
+        await tx.allocate_uin(holder)
+        assert await tx.counts() == Counts(1, 3)
+
+
+@pytest.mark.postgres
+async def test_counting_reads_only_the_free_numbers(
+    make_database: Callable[[str], Awaitable[Database]],
+) -> None:
+    database = await make_database("identity")
+    async with database.transaction() as connection:
+        # Of an almost empty table the planner would read all.
+        for way in ("seqscan", "bitmapscan"):
+            await connection.execute(f"set local enable_{way} = off")
+        rows = await connection.fetch(f"explain {QUERIES['counts']}")
+    [scan] = [row[0] for row in rows if " on uin " in row[0]]
+    assert "using uin_free" in scan
 
 
 async def test_what_raises_leaves_nothing(store: Store) -> None:

@@ -247,6 +247,7 @@ async def test_a_revoked_perpetual_vid_is_replaced_and_names_nobody(
     again = await identity.revoke_vid(vid.digits)
     assert again is not None
     assert again.digits == replacement.digits
+    assert store.tables.actions[-1] == "VID_TOLD"
     with pytest.raises(NotFound):
         await identity.list_vids(IndividualName(vid=vid.digits))
     states = {v.digits: v.stored.state for v in await identity.list_vids(name)}
@@ -275,8 +276,10 @@ async def test_the_policy_limits_vids_and_a_key_makes_a_call_idempotent(
         await identity.create_vid(name, VidType.PERPETUAL)
     assert refused.value.reason == "VID_LIMIT_REACHED"
     first = await identity.create_vid(name, VidType.ONE_TIME, "call-0001")
+    assert store.tables.actions[-1] == "VID_ISSUED"
     again = await identity.create_vid(name, VidType.ONE_TIME, "call-0001")
     assert again.digits == first.digits
+    assert store.tables.actions[-1] == "VID_TOLD"
     made = await asyncio.gather(
         *(identity.create_vid(name, VidType.ONE_TIME) for _ in range(8)), return_exceptions=True
     )
