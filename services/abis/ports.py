@@ -42,7 +42,7 @@ class Galleries(Protocol, Generic[Parsed]):
         ...
 
     def add(self, reference_id: UUID, parsed: Parsed) -> None:
-        """Add a reference; one that is there already stays as it is."""
+        """Add a reference, quickly; one that is there already stays as it is."""
         ...
 
     def remove(self, reference_id: UUID) -> None:
@@ -97,8 +97,8 @@ class Transaction(Protocol):
         """
         ...
 
-    async def insert(self, reference_id: UUID, sealed: bytes, *, templates: int) -> int:
-        """Add a reference and its entry in the log; return the entry's sequence."""
+    async def insert(self, reference_id: UUID, sealed: bytes, *, templates: int) -> Position | None:
+        """Add a reference and its entry in the log; None, and nothing, where there is one."""
         ...
 
     async def delete(self, reference_id: UUID) -> int | None:

@@ -52,7 +52,7 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
         member.server.add(
             abis_service_pb2_grpc.add_AbisServiceServicer_to_server,
             AbisServicer(
-                Insert[ParsedTemplates](store, keys, galleries, log.wake),
+                Insert[ParsedTemplates](store, keys, galleries, log.offer),
                 identify,
                 Delete(store, log.wake),
                 Count(store, log),

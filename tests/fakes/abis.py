@@ -48,11 +48,13 @@ class FakeTransaction(memory.AuditingTransaction, Transaction):
     async def lock_log(self) -> None:
         """Transactions are serial anyway."""
 
-    async def insert(self, reference_id: UUID, sealed: bytes, *, templates: int) -> int:
+    async def insert(self, reference_id: UUID, sealed: bytes, *, templates: int) -> Position | None:
+        if reference_id in self._tables.references:
+            return None
         sequence = len(self._tables.log) + 1
         self._tables.log.append((sequence, ChangeKind.INSERTED, reference_id))
         self._tables.references[reference_id] = StoredReference(reference_id, sequence, sealed)
-        return sequence
+        return Position(self._tables.epoch, sequence)
 
     async def delete(self, reference_id: UUID) -> int | None:
         if self._tables.references.pop(reference_id, None) is None:
@@ -97,14 +99,21 @@ class AbisUnderTest:
     count: Count
 
 
-def assemble(store: Store, vault: DataKeys, *, wait_s: float = 0.2) -> AbisUnderTest:
+def assemble(
+    store: Store, vault: DataKeys, *, wait_s: float = 0.2, offered: bool = False
+) -> AbisUnderTest:
+    """Return abis; its log is applied by the test, or, where inserts are offered, by them."""
     keys = SegmentKeys(vault)
     galleries = MatcherGalleries(threads=1)
     log = FollowLog[ParsedTemplates](store, keys, galleries, poll_s=0.05)
+
+    async def wake(*_: object) -> None:
+        log.wake()
+
     return AbisUnderTest(
         galleries=galleries,
         log=log,
-        insert=Insert[ParsedTemplates](store, keys, galleries, log.wake),
+        insert=Insert[ParsedTemplates](store, keys, galleries, log.offer if offered else wake),
         identify=Identify[ParsedTemplates](
             store, keys, galleries, log, ThreadPoolExecutor(1), wait_s=wait_s
         ),

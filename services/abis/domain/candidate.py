@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -20,6 +21,8 @@ _NATIVE: Final = {
 DEFAULT_MIN_SIMILARITY: Final = matcher_ext.DEFAULT_IDENTIFY_THRESHOLD
 # Similarity of unrelated irises and faces, and where it lies on the scale of fingers.
 _UNRELATED: Final = (0.5, 0.05)
+# More than what rounding to single precision can make of a bound.
+_ROUNDING: Final = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +60,48 @@ def common_scale(modality: Modality, similarity: float) -> float:
     """
     if modality is Modality.FINGER:
         return similarity
-    threshold = matcher_ext.identify_threshold(_NATIVE[modality])
-    knots = ((0.0, 0.0), _UNRELATED, (threshold, DEFAULT_MIN_SIMILARITY), (1.0, 1.0))
-    for (low, at_low), (high, at_high) in itertools.pairwise(knots):
+    for (low, at_low), (high, at_high) in itertools.pairwise(_knots(modality)):
         if similarity <= high:
             return at_low + (similarity - low) * (at_high - at_low) / (high - low)
     return 1.0
+
+
+def least_of_best(modality: Modality, modalities: int, min_similarity: float) -> float:
+    """Return what a candidate reaches in this modality, if no other of so many is its best.
+
+    A candidate's evidence, which is the sum of the modalities', is at most as many times that of
+    its best one. So nobody is missed who is looked for among those that reach this in one.
+
+    Args:
+        modality: whose fused similarity is bounded.
+        modalities: how many the probe has.
+        min_similarity: of the person, to be a candidate.
+    """
+    least = _least_of_mean(modalities, min_similarity)
+    if modality is Modality.FINGER:
+        return max(least - _ROUNDING, 0.0)
+    for (low, at_low), (high, at_high) in itertools.pairwise(_knots(modality)):
+        if least <= at_high:
+            bound = low + (least - at_low) * (high - low) / (at_high - at_low)
+            return max(bound - _ROUNDING, 0.0)
+    return 1.0 - _ROUNDING
+
+
+@lru_cache(maxsize=64)
+def _least_of_mean(modalities: int, min_similarity: float) -> float:
+    """Return what all modalities together need at least if they are equally alike."""
+    low, high = 0.0, 1.0
+    for _ in range(32):
+        middle = (low + high) / 2
+        reached = matcher_ext.fuse([middle] * modalities) >= min_similarity
+        low, high = (low, middle) if reached else (middle, high)
+    # The best one alone may be enough too: see person_similarity.
+    return min(low, min_similarity)
+
+
+def _knots(modality: Modality) -> tuple[tuple[float, float], ...]:
+    threshold = matcher_ext.identify_threshold(_NATIVE[modality])
+    return ((0.0, 0.0), _UNRELATED, (threshold, DEFAULT_MIN_SIMILARITY), (1.0, 1.0))
 
 
 def person_similarity(comparisons: Sequence[ModalityComparison]) -> float:

@@ -11,7 +11,7 @@ from uuid import UUID
 import numpy as np
 
 import matcher_ext
-from services.abis.domain.candidate import Candidate, ModalityComparison, rank
+from services.abis.domain.candidate import Candidate, ModalityComparison, least_of_best, rank
 from services.abis.domain.reference import Modality, Template
 from services.abis.ports import TemplateRefusedError
 from services.common.biometrics import (
@@ -106,14 +106,15 @@ class MatcherGalleries:
     ) -> list[Candidate]:
         """Return the most similar references; deterministic.
 
-        Each modality first names its best ones, then all of them are compared in every modality.
+        Each modality first names its best ones, of those that can be candidates; then all of them
+        are compared in every modality.
         """
         only = None if among is None else [each.bytes for each in among]
         shortlist: set[bytes] = set()
         for kind, templates in probe.items():
-            found = self._identify(
-                kind, templates, max(_SHORTLIST, max_candidates), only, deadline_s
-            )
+            least = least_of_best(kind.modality, len(probe), min_similarity)
+            most = max(_SHORTLIST, max_candidates)
+            found = self._identify(kind, templates, most, only, deadline_s, min_similarity=least)
             shortlist.update(candidate.reference_id for candidate in found)
         compared: dict[UUID, list[ModalityComparison]] = {}
         for kind, templates in probe.items():
@@ -133,6 +134,8 @@ class MatcherGalleries:
         most: int,
         among: Sequence[bytes] | None,
         deadline_s: float | None,
+        *,
+        min_similarity: float = 0.0,
     ) -> list[matcher_ext.Candidate]:
         gallery = self._galleries.get(kind)
         if gallery is None:
@@ -141,6 +144,7 @@ class MatcherGalleries:
             return gallery.identify_many(
                 templates,
                 max_candidates=most,
+                min_similarity=min_similarity,
                 among=among,
                 threads=self._threads,
                 deadline_s=deadline_s,

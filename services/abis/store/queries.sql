@@ -6,11 +6,13 @@ select reference_id, seq, sealed from reference where reference_id = $1
 
 -- name: insert
 with entry as (
-    insert into reference_log (reference_id, kind) values ($1, 'INSERTED') returning seq
+    insert into reference_log (reference_id, kind)
+    select $1, 'INSERTED' where not exists (select from reference where reference_id = $1)
+    returning seq
 )
 insert into reference (reference_id, seq, templates, sealed)
 select $1, seq, $2, $3 from entry
-returning seq
+returning seq, (select max(epoch) from feed_epoch) as epoch
 
 -- name: delete
 with gone as (

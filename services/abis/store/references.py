@@ -28,11 +28,10 @@ class PostgresTransaction:
         """Wait until no other change of the log is under way; hold until the end."""
         await self._connection.execute(QUERIES["lock_log"])
 
-    async def insert(self, reference_id: UUID, sealed: bytes, *, templates: int) -> int:
-        """Add a reference and its entry in the log; return the entry's sequence."""
-        return int(
-            await self._connection.fetchval(QUERIES["insert"], reference_id, templates, sealed)
-        )
+    async def insert(self, reference_id: UUID, sealed: bytes, *, templates: int) -> Position | None:
+        """Add a reference and its entry in the log; None, and nothing, where there is one."""
+        row = await self._connection.fetchrow(QUERIES["insert"], reference_id, templates, sealed)
+        return None if row is None else Position(row["epoch"], row["seq"])
 
     async def delete(self, reference_id: UUID) -> int | None:
         """Remove a reference and add the log's entry; None when there is no such reference."""

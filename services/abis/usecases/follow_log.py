@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Generic
+from collections import OrderedDict
+from typing import Final, Generic
 from uuid import UUID
 
 from services.abis.domain.reference import Change, ChangeKind, Position, StoredReference
@@ -12,6 +13,8 @@ from services.common.errors import FailedPrecondition, Internal, Unavailable
 
 _PAGE = 200
 _RETRY_AFTER_S = 0.5
+# Inserted here of late: about to be searched for by their ids.
+RECENT: Final = 256
 
 
 class FollowLog(Generic[Parsed]):
@@ -26,6 +29,8 @@ class FollowLog(Generic[Parsed]):
         self._poll_s = poll_s
         self._changed = asyncio.Event()
         self._moved = asyncio.Condition()
+        self._applying = asyncio.Lock()
+        self._recent: OrderedDict[UUID, Parsed] = OrderedDict()
         self._start: Position | None = None
         # Applied up to here; None while the references are being loaded.
         self.applied: int | None = None
@@ -33,6 +38,23 @@ class FollowLog(Generic[Parsed]):
     def wake(self) -> None:
         """Say that the log has grown."""
         self._changed.set()
+
+    async def offer(self, reference_id: UUID, position: Position, parsed: Parsed) -> None:
+        """Take an insert that was just committed; one that is next in the log is not read again."""
+        self._recent[reference_id] = parsed
+        while len(self._recent) > RECENT:
+            self._recent.popitem(last=False)
+        async with self._applying:
+            is_next = self.applied is not None and position.sequence == self.applied + 1
+            if is_next:
+                self._galleries.add(reference_id, parsed)
+                await self._advance(position.sequence)
+        if not is_next:
+            self.wake()
+
+    def recent(self, reference_id: UUID) -> Parsed | None:
+        """Return the templates of a reference that was inserted here of late, None otherwise."""
+        return self._recent.get(reference_id)
 
     async def load(self) -> int:
         """Put all references into the galleries; return how many.
@@ -67,10 +89,11 @@ class FollowLog(Generic[Parsed]):
     async def apply_some(self) -> int:
         """Apply the next entries; return how many there were."""
         assert self.applied is not None, "load first"
-        changes = await self._store.changes_after(self.applied, limit=_PAGE)
-        for change in changes:
-            await self._apply(change)
-            await self._advance(change.sequence)
+        async with self._applying:
+            changes = await self._store.changes_after(self.applied, limit=_PAGE)
+            for change in changes:
+                await self._apply(change)
+                await self._advance(change.sequence)
         return len(changes)
 
     async def wait_for(self, position: Position | None, *, timeout_s: float) -> None:
@@ -117,6 +140,7 @@ class FollowLog(Generic[Parsed]):
             raise Internal("REFERENCE_UNREADABLE", "A stored template does not parse.") from error
 
     async def _remove(self, reference_id: UUID) -> None:
+        self._recent.pop(reference_id, None)
         await asyncio.to_thread(self._galleries.remove, reference_id)
 
     async def _advance(self, sequence: int) -> None:

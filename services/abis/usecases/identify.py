@@ -83,7 +83,9 @@ class Identify(Generic[Parsed]):
             wait_s = min(wait_s, search.deadline_s)
         await self._log.wait_for(search.applied_up_to, timeout_s=wait_s)
         itself = search.subject if isinstance(search.subject, UUID) else None
-        probe = await self._parse(await self._templates(search.subject))
+        probe = None if itself is None else self._log.recent(itself)
+        if probe is None:
+            probe = await self._parse(await self._templates(search.subject))
         wanted = search.max_candidates or DEFAULT_MAX_CANDIDATES
         least = search.min_similarity
         left_s = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic
 from uuid import UUID
 
@@ -13,19 +13,23 @@ from services.common.errors import AlreadyExists, InvalidArgument
 
 
 class Insert(Generic[Parsed]):
-    """Inserts references; the row and its place in the log are one commit."""
+    """Inserts references; the row and its place in the log are one commit.
+
+    Args:
+        offer: told of each insert behind its commit, with the templates as they are compared.
+    """
 
     def __init__(
         self,
         store: Store,
         keys: Keys,
         galleries: Galleries[Parsed],
-        wake: Callable[[], None],
+        offer: Callable[[UUID, Position, Parsed], Awaitable[None]],
     ) -> None:
         self._store = store
         self._keys = keys
         self._galleries = galleries
-        self._wake = wake
+        self._offer = offer
 
     async def __call__(self, reference_id: UUID, templates: Sequence[Template]) -> Position:
         """Return the place in the log; the first one for a repeated call.
@@ -34,29 +38,29 @@ class Insert(Generic[Parsed]):
             InvalidArgument: TEMPLATE_MALFORMED, nothing is kept then.
             AlreadyExists: REFERENCE_EXISTS, with other templates.
         """
-        await self._check(templates)
+        parsed = await self._parse(templates)
         sealed = await self._keys.seal(reference_id, templates)
-        epoch = (await self._store.head()).epoch
         async with self._store.transaction() as tx:
             await tx.lock_log()
-            existing = await tx.reference(reference_id)
-            if existing is None:
-                sequence = await tx.insert(reference_id, sealed, templates=len(templates))
+            position = await tx.insert(reference_id, sealed, templates=len(templates))
+            existing = await tx.reference(reference_id) if position is None else None
+            if position is not None:
                 await tx.audit(
                     "REFERENCE_INSERTED",
                     "reference",
                     reference_id.bytes,
                     details={"templates": str(len(templates))},
                 )
-        if existing is not None:
-            await self._check_same(existing, templates)
-            return Position(epoch, existing.sequence)
-        self._wake()
-        return Position(epoch, sequence)
+        if position is not None:
+            await self._offer(reference_id, position, parsed)
+            return position
+        assert existing is not None, "the log was locked: what was in the way is there"
+        await self._check_same(existing, templates)
+        return Position((await self._store.head()).epoch, existing.sequence)
 
-    async def _check(self, templates: Sequence[Template]) -> None:
+    async def _parse(self, templates: Sequence[Template]) -> Parsed:
         try:
-            await asyncio.to_thread(self._galleries.parse, templates)
+            return await asyncio.to_thread(self._galleries.parse, templates)
         except TemplateRefusedError as error:
             raise InvalidArgument(
                 "TEMPLATE_MALFORMED",

@@ -34,7 +34,11 @@ def store(request: pytest.FixtureRequest) -> Store:
 async def insert(store: Store, reference_id: UUID, sealed: bytes = b"sealed") -> int:
     async with store.transaction() as tx:
         await tx.lock_log()
-        return await tx.insert(reference_id, sealed, templates=3)
+        position = await tx.insert(reference_id, sealed, templates=3)
+        assert position is not None
+        assert position.epoch == 1
+        assert await tx.insert(reference_id, b"another", templates=3) is None
+    return position.sequence
 
 
 async def delete(store: Store, reference_id: UUID) -> int | None:

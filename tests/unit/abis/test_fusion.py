@@ -14,6 +14,7 @@ from services.abis.domain.candidate import (
     DEFAULT_MIN_SIMILARITY,
     ModalityComparison,
     common_scale,
+    least_of_best,
     person_similarity,
     rank,
 )
@@ -35,6 +36,31 @@ def test_the_scale_keeps_the_order(modality: Modality, values: list[float]) -> N
     scaled = [common_scale(modality, value) for value in sorted(values)]
     assert all(low <= high for low, high in pairwise(scaled))
     assert all(0 <= value <= 1 for value in scaled)
+
+
+@given(
+    values=st.lists(PROPORTIONS, min_size=3, max_size=3),
+    modalities=st.permutations(list(Modality)),
+    compared=st.integers(1, 3),
+    asked=st.integers(0, 2),
+    min_similarity=PROPORTIONS,
+)
+def test_whoever_is_a_candidate_is_near_in_one_modality(
+    values: list[float],
+    modalities: list[Modality],
+    compared: int,
+    asked: int,
+    min_similarity: float,
+) -> None:
+    comparisons = [
+        ModalityComparison(modality, value, {})
+        for modality, value in zip(modalities[:compared], values, strict=False)
+    ]
+    if person_similarity(comparisons) >= min_similarity:
+        assert any(
+            each.similarity >= least_of_best(each.modality, compared + asked, min_similarity)
+            for each in comparisons
+        )
 
 
 @given(values=st.lists(PROPORTIONS, min_size=1, max_size=3))

@@ -174,6 +174,30 @@ async def test_a_search_waits_for_the_insert_it_names(abis: AbisUnderTest) -> No
     assert [each.reference_id for each in found] == [ANNA]
 
 
+async def test_an_insert_that_is_next_in_the_log_is_not_read_again(
+    store: FakeStore, vault: FakeVault
+) -> None:
+    here, elsewhere = (assemble(store, vault, offered=True) for _ in range(2))
+    await here.log.load()
+    await elsewhere.log.load()
+    reads = store.changes_after
+    store.changes_after = None  # type: ignore[method-assign,assignment]
+    first = await here.insert(ANNA, templates(1))
+    assert here.log.applied == first.sequence
+    assert len((await here.identify(Search(templates(1, 2), applied_up_to=first)))[0]) == 1
+    assert (await here.identify(Search(ANNA, applied_up_to=first)))[0] == []
+    store.changes_after = reads  # type: ignore[method-assign]
+    # Behind one that it has not seen, an instance reads the log, and misses nothing.
+    second = await elsewhere.insert(BORIS, templates(1, 2))
+    assert elsewhere.log.applied == 0
+    assert await elsewhere.log.apply_some() == 2
+    found, _ = await elsewhere.identify(Search(BORIS, applied_up_to=second))
+    assert [each.reference_id for each in found] == [ANNA]
+    assert await here.delete(ANNA)
+    await elsewhere.log.apply_some()
+    assert elsewhere.galleries.references() == 1
+
+
 async def test_nothing_is_answered_before_all_references_are_loaded(
     store: FakeStore, vault: FakeVault
 ) -> None:
