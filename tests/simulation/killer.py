@@ -118,6 +118,16 @@ class Killer:
             lines.append(f"{kind:<12} {counts[kind]:>5} {told}")
         return "\n".join(lines)
 
+    def timeline(self) -> str:
+        """Each kill, the seconds since the first, and how long it took to be back."""
+        if not self.kills:
+            return "no kills"
+        return ", ".join(
+            f"{kill.at - self.kills[0].at:.0f} {kill.kind}"
+            + (f" ({kill.back_s:.1f})" if kill.back_s is not None else "")
+            for kill in self.kills
+        )
+
     async def _kill(self, kind: str) -> None:
         if kind.startswith("supervisor"):
             await self._kill_supervisor(again=kind.endswith("again"))

@@ -286,6 +286,7 @@ def summary(
     return "\n".join(
         [
             killer.table(),
+            killer.timeline(),
             f"kills: {len(killer.kills)}; starts refused: {len(killer.refused_starts)}",
             f"packets acknowledged: {len(lines)}, of them after more than one try "
             f"{sum(line.tries > 1 for line in lines)}, sent again although acknowledged "
