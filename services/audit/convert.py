@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from uuid import UUID
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from idmesh.audit.v1 import audit_events_pb2, audit_service_pb2
 
 from services.audit.domain.record import LogRecord, Outcome, RecordedAct, SearchFilter
+from services.common import instants
 
 
 def act_from_event(event: audit_events_pb2.AuditRecorded) -> RecordedAct:
     """Return the act of an event, with the bytes that its leaf is hashed from."""
     return RecordedAct(
         audit_id=UUID(bytes=event.audit_id),
-        acted_at=event.acted_at.ToDatetime(tzinfo=UTC),
+        acted_at=instants.from_proto(event.acted_at),
         service=event.service,
         action=event.action,
         outcome=Outcome(event.outcome),
@@ -40,8 +39,8 @@ def filter_from_proto(request: audit_service_pb2.SearchRecordsRequest) -> Search
         service=request.service,
         action=request.action,
         actor_id=request.actor_id,
-        acted_from=_instant(request.acted_from) if request.HasField("acted_from") else None,
-        acted_before=_instant(request.acted_before) if request.HasField("acted_before") else None,
+        acted_from=instants.optional(request, "acted_from"),
+        acted_before=instants.optional(request, "acted_before"),
     )
 
 
@@ -52,7 +51,3 @@ def record_to_proto(record: LogRecord) -> audit_service_pb2.Record:
         leaf_hash=record.leaf_hash,
         recorded=event_from_canonical(record.act.canonical),
     )
-
-
-def _instant(timestamp: Timestamp) -> datetime:
-    return timestamp.ToDatetime(tzinfo=UTC)

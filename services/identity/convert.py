@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from google.protobuf import timestamp_pb2
 from idmesh.biometrics.v1 import biometrics_pb2
 from idmesh.identity.v1 import identity_events_pb2, identity_pb2, identity_service_pb2
 
+from services.common import instants
 from services.identity.domain.identity import (
     Identity,
     IdentityState,
@@ -100,7 +100,7 @@ def vid_to_proto(vid: OpenVid) -> identity_pb2.Vid:
         vid=vid.digits,
         type=vid_type_to_proto(vid.stored.type),
         state=vid_state_to_proto(vid.stored.state),
-        expires_at=instant_to_proto(vid.stored.expires_at),
+        expires_at=instants.to_proto(vid.stored.expires_at),
         transactions_left=vid.stored.transactions_left,
     )
 
@@ -113,7 +113,7 @@ def vid_changed(vid: Vid) -> identity_events_pb2.VidChanged:
         lookup_key_version=vid.published.version,
         type=vid_type_to_proto(vid.type),
         state=vid_state_to_proto(vid.state),
-        expires_at=instant_to_proto(vid.expires_at),
+        expires_at=instants.to_proto(vid.expires_at),
         transactions_left=vid.transactions_left,
     )
 
@@ -134,15 +134,6 @@ def identity_published(
     )
 
 
-def instant_to_proto(at: datetime | None) -> timestamp_pb2.Timestamp | None:
-    """Return the timestamp, None for none."""
-    if at is None:
-        return None
-    timestamp = timestamp_pb2.Timestamp()
-    timestamp.FromDatetime(at)
-    return timestamp
-
-
 def identity_state_changed(
     identity_id: UUID, state: IdentityState, changed_at: datetime
 ) -> identity_events_pb2.IdentityStateChanged:
@@ -150,5 +141,5 @@ def identity_state_changed(
     return identity_events_pb2.IdentityStateChanged(
         identity_id=identity_id.bytes,
         state=state_to_proto(state),
-        changed_at=instant_to_proto(changed_at),
+        changed_at=instants.to_proto(changed_at),
     )

@@ -4,38 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import UTC, datetime
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from idmesh.masterdata.v1 import masterdata_pb2 as pb
 
+from services.common import instants
 from services.common.errors import InvalidArgument
 from services.masterdata.domain.field import Centre, Machine
 from services.masterdata.domain.id_schema import IdSchema
 from services.masterdata.domain.packet_key import PacketKey
-
-
-def instant_to_proto(instant: datetime | None) -> Timestamp | None:
-    """Return the wire form; None stays absent."""
-    if instant is None:
-        return None
-    stamp = Timestamp()
-    stamp.FromDatetime(instant)
-    return stamp
-
-
-def instant_from_proto(stamp: Timestamp, field: str) -> datetime:
-    """Return an aware instant in UTC.
-
-    Raises:
-        InvalidArgument: INSTANT_OUT_OF_RANGE, outside the years 1 to 9999.
-    """
-    try:
-        return stamp.ToDatetime(tzinfo=UTC)
-    except (ValueError, OverflowError) as error:
-        raise InvalidArgument(
-            "INSTANT_OUT_OF_RANGE", "The instant is out of range.", field=field
-        ) from error
 
 
 def centre_from_proto(centre: pb.Centre) -> Centre:
@@ -49,7 +25,7 @@ def centre_to_proto(centre: Centre) -> pb.Centre:
         centre_id=centre.centre_id,
         name=centre.name,
         active=centre.active,
-        changed_at=instant_to_proto(centre.changed_at),
+        changed_at=instants.to_proto(centre.changed_at),
     )
 
 
@@ -72,7 +48,7 @@ def machine_to_proto(machine: Machine) -> pb.Machine:
         name=machine.name,
         signing_public_key=machine.signing_public_key,
         active=machine.active,
-        changed_at=instant_to_proto(machine.changed_at),
+        changed_at=instants.to_proto(machine.changed_at),
     )
 
 
@@ -90,9 +66,7 @@ def packet_key_to_proto(key: PacketKey) -> pb.PacketKey:
 
 def schema_from_proto(schema: pb.IdSchema) -> IdSchema:
     """Return the domain form."""
-    effective_at = None
-    if schema.HasField("effective_at"):
-        effective_at = instant_from_proto(schema.effective_at, "schema.effective_at")
+    effective_at = instants.optional(schema, "effective_at", "schema.effective_at")
     return IdSchema(schema.version, schema.document, effective_at)
 
 
@@ -101,7 +75,7 @@ def schema_to_proto(schema: IdSchema) -> pb.IdSchema:
     return pb.IdSchema(
         version=schema.version,
         document=schema.document,
-        effective_at=instant_to_proto(schema.effective_at),
+        effective_at=instants.to_proto(schema.effective_at),
     )
 
 

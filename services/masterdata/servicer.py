@@ -7,7 +7,7 @@ from typing import Any
 from idmesh.masterdata.v1 import masterdata_service_pb2 as pb
 from idmesh.masterdata.v1 import masterdata_service_pb2_grpc as pb_grpc
 
-from services.common import roles
+from services.common import instants, roles
 from services.masterdata import convert
 from services.masterdata.usecases.centres import Centres
 from services.masterdata.usecases.machines import Machines
@@ -60,9 +60,7 @@ class MasterdataServicer(pb_grpc.MasterdataServiceServicer):
         self, request: pb.GetMachineRequest, context: Any
     ) -> pb.GetMachineResponse:
         """Return a machine as of an instant."""
-        as_of = None
-        if request.HasField("as_of"):
-            as_of = convert.instant_from_proto(request.as_of, "as_of")
+        as_of = instants.optional(request, "as_of")
         machine, operational = await self._machines.get(request.machine_id, as_of)
         return pb.GetMachineResponse(
             machine=convert.machine_to_proto(machine), operational=operational

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-
 from idmesh.notification.v1 import notification_service_pb2 as pb
 
+from services.common import instants
 from services.notification.domain.message import Channel, State
 from services.notification.usecases.accept_message import Order
 
 
 def order_from_proto(request: pb.SendMessageRequest, caller: str) -> Order:
     """Return the order; idempotency keys of different callers never meet."""
-    expires_at = None
-    if request.HasField("expires_at"):
-        expires_at = request.expires_at.ToDatetime(tzinfo=UTC)
     return Order(
         idempotency_key=f"{caller}:{request.idempotency_key}",
         channel=Channel(request.channel),
@@ -22,7 +18,7 @@ def order_from_proto(request: pb.SendMessageRequest, caller: str) -> Order:
         template=request.template,
         language=request.language,
         parameters=dict(request.parameters),
-        expires_at=expires_at,
+        expires_at=instants.optional(request, "expires_at"),
     )
 
 

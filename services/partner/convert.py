@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 from idmesh.partner.v1 import partner_events_pb2, partner_pb2
 
+from services.common import instants
 from services.partner.domain.partner import ApiKey, Licence, Partner, Policy, TrustDomain
-
-
-def optional_instant(message: Message, field: str) -> datetime | None:
-    """Return a timestamp field, or None where it is absent."""
-    if not message.HasField(field):
-        return None
-    timestamp: Timestamp = getattr(message, field)
-    return timestamp.ToDatetime(tzinfo=UTC)
 
 
 def partner_to_proto(partner: Partner) -> partner_pb2.Partner:
@@ -27,7 +17,7 @@ def partner_to_proto(partner: Partner) -> partner_pb2.Partner:
         organisation=partner.organisation,
         status=partner_pb2.Status.ValueType(partner.status.value),
         certificates=partner.certificates,
-        changed_at=_timestamp(partner.changed_at),
+        changed_at=instants.to_proto(partner.changed_at),
     )
 
 
@@ -38,7 +28,7 @@ def policy_to_proto(policy: Policy) -> partner_pb2.Policy:
         name=policy.name,
         document=policy.document,
         status=partner_pb2.Status.ValueType(policy.status.value),
-        valid_until=_timestamp(policy.valid_until),
+        valid_until=instants.to_proto(policy.valid_until),
     )
 
 
@@ -50,7 +40,7 @@ def api_key_to_proto(api_key: ApiKey) -> partner_pb2.ApiKey:
         policy_id=api_key.policy_id,
         label=api_key.label,
         status=partner_pb2.Status.ValueType(api_key.status.value),
-        expires_at=_timestamp(api_key.expires_at),
+        expires_at=instants.to_proto(api_key.expires_at),
     )
 
 
@@ -60,7 +50,7 @@ def licence_to_proto(licence: Licence) -> partner_pb2.Licence:
         licence_id=licence.licence_id,
         partner_id=licence.partner_id,
         status=partner_pb2.Status.ValueType(licence.status.value),
-        expires_at=_timestamp(licence.expires_at),
+        expires_at=instants.to_proto(licence.expires_at),
     )
 
 
@@ -87,9 +77,3 @@ def event_of(changed: Partner | Policy | ApiKey | Licence | tuple[TrustDomain, b
             return partner_events_pb2.CaCertificateAdded(
                 domain=partner_pb2.TrustDomain.ValueType(domain.value), certificate=certificate
             )
-
-
-def _timestamp(instant: datetime) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromDatetime(instant)
-    return timestamp

@@ -8,7 +8,7 @@ import grpc.aio
 from idmesh.partner.v1 import partner_service_pb2 as pb
 from idmesh.partner.v1 import partner_service_pb2_grpc
 
-from services.common import roles
+from services.common import instants, roles
 from services.partner import convert
 from services.partner.domain.partner import PartnerType, Status, TrustDomain
 from services.partner.usecases.partners import Partners
@@ -84,9 +84,9 @@ class PartnerServicer(partner_service_pb2_grpc.PartnerServiceServicer):
         kept = await self._partners.add_certificate(
             request.partner_id, TrustDomain(request.domain), request.certificate_pem
         )
-        answer = pb.AddPartnerCertificateResponse(thumbprint=kept.thumbprint)
-        answer.valid_until.FromDatetime(kept.valid_until)
-        return answer
+        return pb.AddPartnerCertificateResponse(
+            thumbprint=kept.thumbprint, valid_until=instants.to_proto(kept.valid_until)
+        )
 
     async def PublishPolicy(
         self, request: pb.PublishPolicyRequest, context: Context
@@ -98,7 +98,7 @@ class PartnerServicer(partner_service_pb2_grpc.PartnerServiceServicer):
             wanted.policy_id,
             wanted.name,
             wanted.document,
-            convert.optional_instant(wanted, "valid_until"),
+            instants.optional(wanted, "valid_until", "policy.valid_until"),
         )
         return pb.PublishPolicyResponse(policy=convert.policy_to_proto(policy))
 
@@ -120,7 +120,7 @@ class PartnerServicer(partner_service_pb2_grpc.PartnerServiceServicer):
             request.partner_id,
             request.policy_id,
             request.label,
-            convert.optional_instant(request, "expires_at"),
+            instants.optional(request, "expires_at"),
         )
         return pb.CreateApiKeyResponse(api_key=convert.api_key_to_proto(api_key), secret=secret)
 
@@ -139,7 +139,7 @@ class PartnerServicer(partner_service_pb2_grpc.PartnerServiceServicer):
         """Make a licence for a MISP."""
         roles.require(PARTNER_ADMIN)
         licence, secret = await self._permissions.create_licence(
-            request.partner_id, convert.optional_instant(request, "expires_at")
+            request.partner_id, instants.optional(request, "expires_at")
         )
         return pb.CreateLicenceResponse(licence=convert.licence_to_proto(licence), secret=secret)
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
-from google.protobuf import timestamp_pb2
 from idmesh.biometrics.v1 import biometrics_pb2
 from idmesh.feed.v1 import feed_pb2
 from idmesh.identity.v1 import identity_pb2
 from idmesh.processing.v1 import processing_events_pb2, processing_pb2
 from idmesh.registration.v1 import registration_events_pb2
 
+from services.common import instants
 from services.processing.domain.candidates import CaseCandidate, TemplateSimilarity
 from services.processing.domain.case import Decision, PersonView
 from services.processing.domain.packet import Modality, OpenedPacket, Template
@@ -36,7 +35,7 @@ def received_from_event(event: registration_events_pb2.PacketReceived) -> Receiv
         machine_id=event.machine_id,
         sha256=event.sha256,
         size=event.size,
-        received_at=event.received_at.ToDatetime(UTC),
+        received_at=instants.from_proto(event.received_at),
         supervisor_approved=event.supervisor_approved,
     )
 
@@ -49,7 +48,7 @@ def advanced(registration: Registration) -> processing_events_pb2.RegistrationAd
         state=state_to_proto(registration.state),
         reason=registration.reason,
         mosip_code=registration.mosip_code,
-        changed_at=instant_to_proto(registration.changed_at),
+        changed_at=instants.to_proto(registration.changed_at),
     )
 
 
@@ -60,7 +59,7 @@ def turned_away(received: Received, reason: str) -> processing_events_pb2.Regist
         packet_id=received.packet_id,
         state=processing_pb2.REGISTRATION_STATE_FAILED,
         reason=reason,
-        changed_at=instant_to_proto(received.received_at),
+        changed_at=instants.to_proto(received.received_at),
     )
 
 
@@ -91,8 +90,8 @@ def registration_to_proto(registration: Registration) -> processing_pb2.Registra
         stage=registration.stage,
         reason=registration.reason,
         mosip_code=registration.mosip_code,
-        received_at=instant_to_proto(registration.received.received_at),
-        changed_at=instant_to_proto(registration.changed_at),
+        received_at=instants.to_proto(registration.received.received_at),
+        changed_at=instants.to_proto(registration.changed_at),
         attempts=registration.attempts,
     )
 
@@ -103,7 +102,7 @@ def journal_to_proto(entry: JournalEntry) -> processing_pb2.JournalEntry:
         stage=entry.stage,
         outcome=entry.outcome,
         reason=entry.reason,
-        recorded_at=instant_to_proto(entry.recorded_at),
+        recorded_at=instants.to_proto(entry.recorded_at),
         duration_s=entry.duration_s,
     )
 
@@ -121,14 +120,14 @@ def case_to_proto(shown: CaseWithReason) -> processing_pb2.Case:
         registration_id=case.registration_id,
         state=processing_pb2.CASE_STATE_OPEN,
         candidates=map(candidate_to_proto, case.candidates),
-        opened_at=instant_to_proto(case.opened_at),
+        opened_at=instants.to_proto(case.opened_at),
         decided_by=case.decided_by,
         decision_reason=shown.reason,
     )
     if case.decision is not None and case.decided_at is not None:
         message.state = processing_pb2.CASE_STATE_DECIDED
         message.decision = processing_pb2.Decision.Value(f"DECISION_{case.decision.name}")
-        message.decided_at.CopyFrom(instant_to_proto(case.decided_at))
+        message.decided_at.CopyFrom(instants.to_proto(case.decided_at))
     return message
 
 
@@ -255,10 +254,3 @@ def candidates_from_json(text: str) -> tuple[CaseCandidate, ...]:
         CaseCandidate(registration_id, kind, similarity, similarities_from_json(by_template))
         for registration_id, kind, similarity, by_template in json.loads(text)
     )
-
-
-def instant_to_proto(at: datetime) -> timestamp_pb2.Timestamp:
-    """Return the timestamp."""
-    timestamp = timestamp_pb2.Timestamp()
-    timestamp.FromDatetime(at)
-    return timestamp

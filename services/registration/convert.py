@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-from google.protobuf.timestamp_pb2 import Timestamp
 from idmesh.masterdata.v1 import masterdata_pb2, masterdata_service_pb2
 from idmesh.processing.v1 import processing_pb2
 from idmesh.registration.v1 import (
@@ -13,6 +10,7 @@ from idmesh.registration.v1 import (
     registration_service_pb2,
 )
 
+from services.common import instants
 from services.registration.domain.machine import Machine
 from services.registration.domain.packet import ExternalStatus, Packet, SyncItem, SyncRefusal
 from services.registration.domain.progress import State
@@ -26,20 +24,6 @@ _STATES: dict[int, State] = {
     processing_pb2.RegistrationState.Value(f"REGISTRATION_STATE_{state.name}"): state
     for state in State
 }
-
-
-def instant_to_proto(instant: datetime | None) -> Timestamp | None:
-    """Return the wire form; None stays absent."""
-    if instant is None:
-        return None
-    stamp = Timestamp()
-    stamp.FromDatetime(instant)
-    return stamp
-
-
-def instant_from_proto(stamp: Timestamp) -> datetime:
-    """Return an aware instant in UTC. For what our own services send."""
-    return stamp.ToDatetime(tzinfo=UTC)
 
 
 def sync_item_from_proto(item: registration_pb2.SyncItem) -> SyncItem:
@@ -74,7 +58,7 @@ def status_to_proto(packet: Packet) -> registration_pb2.RegistrationStatus:
         packet_id=packet.item.packet_id,
         status=_STATUS[packet.status],
         reason=packet.status_reason,
-        changed_at=instant_to_proto(packet.status_changed_at or packet.synced_at),
+        changed_at=instants.to_proto(packet.status_changed_at or packet.synced_at),
     )
 
 
@@ -88,7 +72,7 @@ def packet_received_to_proto(packet: Packet) -> registration_events_pb2.PacketRe
         machine_id=packet.machine_id,
         sha256=packet.item.sha256,
         size=packet.item.size,
-        received_at=instant_to_proto(packet.received_at),
+        received_at=instants.to_proto(packet.received_at),
         supervisor_approved=packet.item.supervisor_approved,
     )
 
@@ -122,7 +106,7 @@ def packet_key_from_proto(key: masterdata_pb2.PacketKey) -> PacketKey:
 
 def id_schema_from_proto(schema: masterdata_pb2.IdSchema) -> IdSchema:
     """Return the domain form."""
-    return IdSchema(schema.version, schema.document, instant_from_proto(schema.effective_at))
+    return IdSchema(schema.version, schema.document, instants.from_proto(schema.effective_at))
 
 
 def settings_to_proto(
@@ -142,8 +126,8 @@ def settings_to_proto(
         id_schema=masterdata_pb2.IdSchema(
             version=schema.version,
             document=schema.document,
-            effective_at=instant_to_proto(schema.effective_at),
+            effective_at=instants.to_proto(schema.effective_at),
         ),
         max_packet_size=settings.max_packet_bytes,
-        server_time=instant_to_proto(settings.server_time),
+        server_time=instants.to_proto(settings.server_time),
     )

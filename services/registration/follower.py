@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from idmesh.processing.v1 import processing_events_pb2
 
-from services.common import feed, telemetry
+from services.common import feed, instants, telemetry
 from services.common.postgres import Connection, Database
 from services.registration import convert
 from services.registration.domain.progress import external_status
@@ -40,7 +40,7 @@ class Progress:
             advanced.packet_id,
             external_status(state, advanced.reason),
             advanced.mosip_code or advanced.reason,
-            convert.instant_from_proto(advanced.changed_at),
+            instants.from_proto(advanced.changed_at),
         )
         if not known:
             _LOG.warning("status_of_unknown_packet", packet_id=advanced.packet_id)

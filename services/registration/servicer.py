@@ -10,6 +10,7 @@ from typing import Any
 from idmesh.registration.v1 import registration_service_pb2 as pb
 from idmesh.registration.v1 import registration_service_pb2_grpc as pb_grpc
 
+from services.common import instants
 from services.common.errors import InvalidArgument, PlatformError
 from services.registration import convert
 from services.registration.domain.machine import Machine, token_invalid
@@ -73,7 +74,7 @@ class RegistrationServicer(pb_grpc.RegistrationServiceServicer):
             await _linger(requests)
             raise
         return pb.UploadPacketResponse(
-            packet_id=packet_id, received_at=convert.instant_to_proto(received_at)
+            packet_id=packet_id, received_at=instants.to_proto(received_at)
         )
 
     async def GetRegistrationStatuses(

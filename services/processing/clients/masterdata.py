@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from google.protobuf import timestamp_pb2
 from idmesh.masterdata.v1 import masterdata_service_pb2 as pb
 from idmesh.masterdata.v1 import masterdata_service_pb2_grpc
 
+from services.common import instants
 from services.processing.ports import Machine, PacketKey
 
 END_OF_SECOND = timedelta(microseconds=999_999)
@@ -29,10 +29,9 @@ class MasterdataClient:
 
     async def machine(self, machine_id: str, as_of: datetime) -> Machine:
         """Return a machine as it was at the end of a second: packets tell no finer time."""
-        instant = timestamp_pb2.Timestamp()
-        instant.FromDatetime(as_of.replace(microsecond=0) + END_OF_SECOND)
+        end = as_of.replace(microsecond=0) + END_OF_SECOND
         answer = await self._stub.GetMachine(
-            pb.GetMachineRequest(machine_id=machine_id, as_of=instant)
+            pb.GetMachineRequest(machine_id=machine_id, as_of=instants.to_proto(end))
         )
         machine = answer.machine
         return Machine(

@@ -8,6 +8,7 @@ import grpc
 from idmesh.masterdata.v1 import masterdata_service_pb2 as pb
 from idmesh.masterdata.v1 import masterdata_service_pb2_grpc as pb_grpc
 
+from services.common import instants
 from services.common.errors import NotFound
 from services.registration import convert
 from services.registration.domain.machine import Machine
@@ -23,7 +24,7 @@ class MasterdataClient(Masterdata):
 
     async def machine(self, machine_id: str, as_of: datetime | None = None) -> Machine | None:
         """Return a machine as it was at an instant (None: as it is), or None."""
-        request = pb.GetMachineRequest(machine_id=machine_id, as_of=convert.instant_to_proto(as_of))
+        request = pb.GetMachineRequest(machine_id=machine_id, as_of=instants.to_proto(as_of))
         try:
             return convert.machine_from_proto(await self._stub.GetMachine(request))
         except NotFound:

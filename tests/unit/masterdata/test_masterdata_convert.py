@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.common.errors import InvalidArgument
 from services.masterdata import convert
@@ -30,8 +29,3 @@ def test_page_tokens_are_ours_alone() -> None:
     for token in ("!", "é", "YWJj", "MTAwMDE"):
         with pytest.raises(InvalidArgument):
             convert.page_token_to_centre(token)
-
-
-def test_an_instant_out_of_range_is_refused() -> None:
-    with pytest.raises(InvalidArgument):
-        convert.instant_from_proto(Timestamp(seconds=1 << 60), "as_of")

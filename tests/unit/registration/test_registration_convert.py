@@ -8,6 +8,7 @@ import pytest
 from idmesh.processing.v1 import processing_pb2
 from idmesh.registration.v1 import registration_pb2
 
+from services.common import instants
 from services.registration import convert
 from services.registration.domain.packet import ExternalStatus, Packet, SyncRefusal
 from services.registration.domain.progress import State, external_status
@@ -74,7 +75,7 @@ def test_settings_come_over_whole() -> None:
     assert convert.packet_key_from_proto(proto.packet_key) == key
     assert convert.id_schema_from_proto(proto.id_schema) == settings.id_schema
     assert proto.max_packet_size == 5_000_000
-    assert convert.instant_from_proto(proto.server_time) == settings.server_time
+    assert instants.from_proto(proto.server_time) == settings.server_time
 
 
 def test_an_event_says_what_was_received() -> None:
