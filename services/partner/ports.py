@@ -18,7 +18,8 @@ from services.partner.domain.partner import (
 class Changes(Protocol):
     """One transaction: what is put here, its feed event and its audit record commit together.
 
-    Getters lock what they return until the transaction ends.
+    Getters lock what they return until the transaction ends; of a partner and a policy the id,
+    so that nobody else adds one where there is none.
     """
 
     async def partner(self, partner_id: str) -> Partner | None:

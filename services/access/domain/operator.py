@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 # What an operator may be allowed; the services name the role that they ask for.
@@ -15,7 +15,7 @@ class Secret:
     """A keyed hash of an operator's secret, and the version of the key."""
 
     version: int
-    digest: bytes
+    digest: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class KeyHash:
     """A keyed hash of an API key or licence, and the version of the key it is made with."""
 
     version: int
-    digest: bytes
+    digest: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)

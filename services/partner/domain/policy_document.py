@@ -6,15 +6,17 @@ combinations of factor and sub-type are those that mosip/id-authentication evalu
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import jsonschema
 
 from services.common.errors import InvalidArgument
+from services.common.mosip_wire.strict_json import JsonLimits, JsonRefusedError, loads_object
 
 AUTH_TYPES = ("otp", "otp-request", "demo", "bio", "kyc", "pwd", "kbt")
 BIO_SUB_TYPES = ("FINGER", "IRIS", "FACE")
+
+_LIMITS = JsonLimits(max_bytes=256 * 1024)
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -63,9 +65,9 @@ def check(document: str) -> None:
         InvalidArgument: POLICY_MALFORMED; the field says where in the document.
     """
     try:
-        parsed = json.loads(document)
-    except ValueError as error:
-        raise _malformed("policy.document", "It is not JSON.") from error
+        parsed = loads_object(document.encode(), _LIMITS)
+    except (JsonRefusedError, UnicodeEncodeError) as error:
+        raise _malformed("policy.document", "It is not one JSON object.") from error
     errors = jsonschema.Draft7Validator(SCHEMA).iter_errors(parsed)
     worst = jsonschema.exceptions.best_match(errors)
     if worst is not None:

@@ -70,6 +70,7 @@ class StoredChanges:
 
     async def partner(self, partner_id: str) -> Partner | None:
         """Return a partner, locked."""
+        await self._connection.execute(QUERIES["hold_id"], f"partner/{partner_id}")
         row = await self._connection.fetchrow(QUERIES["lock_partner"], partner_id)
         return None if row is None else _partner(row)
 
@@ -88,6 +89,7 @@ class StoredChanges:
 
     async def policy(self, policy_id: str) -> Policy | None:
         """Return a policy, locked."""
+        await self._connection.execute(QUERIES["hold_id"], f"policy/{policy_id}")
         row = await self._connection.fetchrow(QUERIES["lock_policy"], policy_id)
         return None if row is None else _policy(row)
 

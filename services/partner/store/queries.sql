@@ -1,6 +1,10 @@
 -- name: partner
 select * from partner where partner_id = $1
 
+-- Holds also an id that nothing has yet: of two who add it at once the second sees the first's.
+-- name: hold_id
+select pg_advisory_xact_lock(hashtextextended($1, 0))
+
 -- name: lock_partner
 select * from partner where partner_id = $1 for update
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -69,6 +70,23 @@ async def test_a_partner_made_twice_is_one_and_a_different_one_is_refused(
         await partners.create("bank-1", PartnerType.MISP, "Bank")
     assert refused.value.reason == "PARTNER_EXISTS"
     assert (await partners.get("bank-1"))[0].type is PartnerType.AUTH
+
+
+async def test_of_two_who_add_one_id_at_once_the_second_is_told(
+    partners: Partners, permissions: Permissions
+) -> None:
+    for round_ in range(5):
+        partner_id = f"bank-{round_}"
+        made = await asyncio.gather(
+            *(partners.create(partner_id, PartnerType.AUTH, name) for name in ("A", "B")),
+            return_exceptions=True,
+        )
+        assert sorted(type(each).__name__ for each in made) == ["AlreadyExists", "Partner"]
+        published = await asyncio.gather(
+            *(permissions.publish_policy(partner_id, name, DOCUMENT, None) for name in ("A", "B")),
+            return_exceptions=True,
+        )
+        assert sorted(type(each).__name__ for each in published) == ["AlreadyExists", "Policy"]
 
 
 async def test_partners_are_listed_page_by_page(partners: Partners) -> None:

@@ -52,7 +52,11 @@ def test_a_missing_member_is_refused() -> None:
         policy_document.check(json.dumps(without))
 
 
-def test_what_is_no_json_is_refused() -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[" * 60_000, '{"authTokenType": "random", "authTokenType": "policy"}', "[]", "NaN"],
+)
+def test_what_is_no_json_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
-        policy_document.check("{")
+        policy_document.check(text)
     assert refused.value.field == "policy.document"
