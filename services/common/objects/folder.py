@@ -42,16 +42,20 @@ class Folder:
         # Digits after "#" are what obstore's listing leaves out.
         temporary = target.with_name(f"{target.name}#{secrets.randbits(63)}")
         tally = Tally(max_bytes)
-        file = await _on_disk(_create, self._root, temporary)
+        # A list, for a call that is cancelled while the file is made returns nothing.
+        opened: list[int] = []
         try:
             try:
+                await _on_disk(lambda: opened.append(_create(self._root, temporary)))
+                [file] = opened
                 async for chunk in chunks_of(data, CHUNK_BYTES):
                     tally.add(chunk)
                     await _on_disk(_write_all, file, chunk)
                 stored = tally.stored(key)
                 await _on_disk(_publish, file, temporary, target, stored)
             finally:
-                os.close(file)
+                for file in opened:
+                    os.close(file)
         finally:
             await _on_disk(_remove, temporary)
         return stored

@@ -139,3 +139,32 @@ async def test_a_cancelled_put_closes_its_file_only_when_its_thread_is_done(
         monkeypatch.undo()
     assert events[:2] == ["written", "closed"]
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_put_that_is_cancelled_while_its_file_is_made_leaves_none_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    opening = threading.Event()
+    open_ = os.open
+
+    def slow_open(path: str, flags: int, *more: int) -> int:
+        if flags & os.O_CREAT:
+            opening.set()
+            time.sleep(0.1)
+            made.append(open_(path, flags, *more))
+            return made[-1]
+        return open_(path, flags, *more)
+
+    async with ObjectStore(f"file://{tmp_path}") as objects:
+        monkeypatch.setattr(os, "open", slow_open)
+        put = asyncio.create_task(objects.put_once("key", b"x"))
+        await asyncio.to_thread(opening.wait)
+        put.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await put
+        monkeypatch.undo()
+    [file] = made
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(file)
+    assert list(tmp_path.iterdir()) == []
