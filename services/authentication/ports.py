@@ -326,6 +326,14 @@ class Transaction(Protocol):
 class UnitOfWork(Protocol):
     """Begins transactions."""
 
+    async def write_decided(self, decided: DecidedTransaction, replay: ReplayKey | None) -> bool:
+        """Write a decision that uses nothing up, and its audit record, in one commit.
+
+        Decisions of several requests may share the commit. Returns False, and writes nothing, as
+        Transaction.add_decided does.
+        """
+        ...
+
     def begin(self) -> AbstractAsyncContextManager[Transaction]:
         """Commit when the block ends, roll back when it raises."""
         ...

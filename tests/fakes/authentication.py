@@ -277,6 +277,13 @@ class FakeUnitOfWork(UnitOfWork):
         self._one_at_a_time = asyncio.Lock()
         self.fail_with: list[Exception] = []
 
+    async def write_decided(self, decided: DecidedTransaction, replay: ReplayKey | None) -> bool:
+        async with self.begin() as transaction:
+            fresh = await transaction.add_decided(decided, replay)
+            if fresh:
+                await transaction.record_audit(decided)
+            return fresh
+
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
         async with self._one_at_a_time:

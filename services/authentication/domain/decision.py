@@ -50,3 +50,7 @@ class Effects:
 
     vid: LookupKey | None = None
     otp: StoredOtp | None = None
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to be used up."""
+        return self.vid is not None or self.otp is not None

@@ -1,5 +1,6 @@
 """Identities and VIDs, as identity's feed delivers them and requests find them."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from services.authentication.domain.decision import ReplayKey
@@ -13,16 +14,20 @@ from services.authentication.domain.individual import (
     VidUse,
 )
 from services.authentication.ports import FollowedIdentities, Individuals
+from services.common.batching import Batcher
 from services.common.postgres import Connection, Database, Record, load_queries
 
 QUERIES = load_queries(__package__, "queries.sql")
+_MOST_AT_ONCE = 64
+_ENOUGH = 16
 
 
 class PostgresIndividuals(Individuals):
-    """Finds; one round trip tells whether the request was decided before, too."""
+    """Finds; one round trip, for all who ask at once, tells of decided requests, too."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._batcher = Batcher()
 
     async def find_by_uin(self, key: LookupKey, replay: ReplayKey) -> Individual | None:
         """Return whom a UIN names."""
@@ -49,13 +54,18 @@ class PostgresIndividuals(Individuals):
         return row["identities"], row["vids"]
 
     async def _find(self, query: str, key: LookupKey, replay: ReplayKey) -> Record | None:
-        return await self._database.fetchrow(
-            QUERIES[query],
-            key.digest,
-            replay.partner_id,
-            replay.transaction_id,
-            replay.body_hash,
+        async def send(
+            asked: Sequence[tuple[bytes, str, str, bytes]],
+        ) -> Sequence[Record | None]:
+            rows = await self._database.fetch(QUERIES[query], *map(list, zip(*asked, strict=True)))
+            found = {row["place"]: row for row in rows}
+            return [found.get(place) for place in range(1, len(asked) + 1)]
+
+        item = (key.digest, replay.partner_id, replay.transaction_id, replay.body_hash)
+        [row] = await self._batcher.call(
+            query, [item], send, max_items=_MOST_AT_ONCE, enough_items=_ENOUGH
         )
+        return row
 
 
 def _individual(row: Record, vid: VidUse | None) -> Individual:

@@ -1,23 +1,32 @@
+-- Whoever several requests at once name, and whether each was decided before.
 -- name: find_by_uin
 select
-    identity_id, version, sealed, wrapped_key, state,
+    asked.place, i.identity_id, i.version, i.sealed, i.wrapped_key, i.state,
     exists (
-        select from replay where partner_id = $2 and transaction_id = $3 and body_hash = $4
+        select from replay r
+        where r.partner_id = asked.partner_id
+        and r.transaction_id = asked.transaction_id
+        and r.body_hash = asked.body_hash
     ) as replayed
-from identity
-where uin_lookup_key = $1
+from unnest($1::bytea[], $2::text[], $3::text[], $4::bytea[])
+    with ordinality as asked (lookup_key, partner_id, transaction_id, body_hash, place)
+join identity i on i.uin_lookup_key = asked.lookup_key
 
 -- name: find_by_vid
 select
-    i.identity_id, i.version, i.sealed, i.wrapped_key, i.state,
+    asked.place, i.identity_id, i.version, i.sealed, i.wrapped_key, i.state,
     v.lookup_key_version as vid_key_version, v.state as vid_state, v.expires_at,
     v.transactions_left,
     exists (
-        select from replay where partner_id = $2 and transaction_id = $3 and body_hash = $4
+        select from replay r
+        where r.partner_id = asked.partner_id
+        and r.transaction_id = asked.transaction_id
+        and r.body_hash = asked.body_hash
     ) as replayed
-from vid v
+from unnest($1::bytea[], $2::text[], $3::text[], $4::bytea[])
+    with ordinality as asked (lookup_key, partner_id, transaction_id, body_hash, place)
+join vid v on v.vid_lookup_key = asked.lookup_key
 join identity i using (identity_id)
-where v.vid_lookup_key = $1
 
 -- name: put_identity
 insert into identity (
@@ -157,30 +166,46 @@ update otp set used = true
 where individual_lookup_key = $1 and mac = $2 and not used
 returning true
 
--- name: add_transaction
--- One round trip for both; nothing is written when the request is a replay.
-with fresh as (
+-- name: add_transactions
+-- Of one request or several. Nothing is written of a replay; $17 to $20 are null where that
+-- is not to be checked. The order keeps two such statements from waiting for each other.
+with decided as materialized (
+    select * from unnest(
+        $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::smallint[],
+        $8::text[], $9::boolean[], $10::text[], $11::uuid[], $12::timestamptz[],
+        $13::timestamptz[], $14::bytea[], $15::text[], $16::text[], $17::text[],
+        $18::text[], $19::bytea[], $20::timestamptz[]
+    ) as decided (
+        auth_transaction_id, partner_id, misp_id, policy_id, api_key_id, transaction_id, endpoint,
+        factors, succeeded, error_codes, identity_id, requested_at, responded_at, body_hash,
+        request_signature, response_signature,
+        replay_partner_id, replay_transaction_id, replay_body_hash, replay_expires_at
+    )
+),
+fresh as (
     insert into replay (partner_id, transaction_id, body_hash, expires_at)
-    values ($17, $18, $19, $20)
+    select replay_partner_id, replay_transaction_id, replay_body_hash, replay_expires_at
+    from decided
+    where replay_body_hash is not null
+    order by replay_partner_id, replay_transaction_id, replay_body_hash
     on conflict do nothing
-    returning true
+    returning partner_id, transaction_id, body_hash
 )
 insert into auth_transaction (
     auth_transaction_id, partner_id, misp_id, policy_id, api_key_id, transaction_id, endpoint,
     factors, succeeded, error_codes, identity_id, requested_at, responded_at, body_hash,
     request_signature, response_signature
 )
-select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16
-from fresh
-returning true
-
--- name: add_refused_transaction
-insert into auth_transaction (
+select
     auth_transaction_id, partner_id, misp_id, policy_id, api_key_id, transaction_id, endpoint,
-    factors, succeeded, error_codes, identity_id, requested_at, responded_at, body_hash,
-    request_signature, response_signature
+    string_to_array(factors, ','), succeeded, string_to_array(error_codes, ','), identity_id,
+    requested_at, responded_at, body_hash, request_signature, response_signature
+from decided
+where replay_body_hash is null
+or (replay_partner_id, replay_transaction_id, replay_body_hash) in (
+    select partner_id, transaction_id, body_hash from fresh
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+returning auth_transaction_id
 
 -- name: prune_replay
 delete from replay

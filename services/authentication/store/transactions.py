@@ -1,9 +1,12 @@
 """The commit of a decision: its row, what it uses up, its audit record, its events."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+
+import asyncpg
 
 from services.authentication import convert
 from services.authentication.domain.decision import DecidedTransaction, ReplayKey
@@ -12,16 +15,69 @@ from services.authentication.domain.otp import OtpGuard, StoredOtp
 from services.authentication.ports import Pruning, Transaction, UnitOfWork
 from services.authentication.store.otps import guard_from_row
 from services.common import audit, feed
+from services.common.batching import Batcher
 from services.common.postgres import Connection, Database, load_queries
 
 QUERIES = load_queries(__package__, "queries.sql")
+_MOST_AT_ONCE = 64
+_ENOUGH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A decision to be written; the audit record is made in its own call."""
+
+    decided: DecidedTransaction
+    replay: ReplayKey | None
+    act: audit.Act
 
 
 class PostgresUnitOfWork(UnitOfWork):
-    """Begins transactions on a database."""
+    """Begins transactions on a database; decisions that use nothing up share commits."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._batcher = Batcher()
+
+    async def write_decided(self, decided: DecidedTransaction, replay: ReplayKey | None) -> bool:
+        """Write a decision and its audit record together with those of other requests."""
+        waiting = _Waiting(decided, replay, _act_of(self._database.service, decided))
+        [fresh] = await self._batcher.call(
+            "decided",
+            [waiting],
+            self._write_lot,
+            max_items=_MOST_AT_ONCE,
+            enough_items=_ENOUGH,
+        )
+        return fresh
+
+    async def _write_lot(self, lot: Sequence[_Waiting]) -> Sequence[bool | Exception]:
+        try:
+            return await self._commit(lot)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError):
+            if len(lot) == 1:
+                raise
+        # One of them cannot be written: it must not take the others with it.
+        return [await self._alone(waiting) for waiting in lot]
+
+    async def _alone(self, waiting: _Waiting) -> bool | Exception:
+        try:
+            [fresh] = await self._commit([waiting])
+        except Exception as error:
+            return error
+        return fresh
+
+    async def _commit(self, lot: Sequence[_Waiting]) -> list[bool]:
+        firsts: dict[object, _Waiting] = {}
+        for waiting in lot:
+            firsts.setdefault(_once(waiting), waiting)
+        async with self._database.transaction() as connection:
+            written = await _write(
+                connection, [(one.decided, one.replay) for one in firsts.values()]
+            )
+            acts = [one.act for one in lot if one.decided.auth_transaction_id in written]
+            await audit.record_all(connection, acts)
+        return [one.decided.auth_transaction_id in written for one in lot]
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
@@ -38,37 +94,7 @@ class PostgresTransaction(Transaction):
 
     async def add_decided(self, decided: DecidedTransaction, replay: ReplayKey | None) -> bool:
         """Write the row and, where replay is given, that the request is used up."""
-        partner = decided.partner
-        values: tuple[object, ...] = (
-            decided.auth_transaction_id,
-            partner.partner_id,
-            partner.misp_id,
-            partner.policy_id,
-            partner.api_key_id,
-            decided.transaction_id,
-            convert.endpoint_number(decided.endpoint),
-            list(decided.factors),
-            decided.succeeded,
-            list(decided.error_codes),
-            decided.identity_id,
-            decided.requested_at,
-            decided.responded_at,
-            decided.body_hash,
-            decided.request_signature,
-            decided.response_signature,
-        )
-        if replay is None:
-            await self._connection.execute(QUERIES["add_refused_transaction"], *values)
-            return True
-        fresh = await self._connection.fetchval(
-            QUERIES["add_transaction"],
-            *values,
-            replay.partner_id,
-            replay.transaction_id,
-            replay.body_hash,
-            replay.expires_at,
-        )
-        return fresh is True
+        return bool(await _write(self._connection, [(decided, replay)]))
 
     async def use_vid(self, key: LookupKey, now: datetime) -> bool:
         """Take one use of a VID; False when it has none left or is not active."""
@@ -123,21 +149,72 @@ class PostgresTransaction(Transaction):
 
     async def record_audit(self, decided: DecidedTransaction) -> None:
         """Write the audit record; the subject is the random identity id, or the transaction's."""
-        known = decided.identity_id is not None
-        subject = decided.identity_id or decided.auth_transaction_id
-        await audit.record(
-            self._connection,
-            _ACTIONS[decided.endpoint.name],
-            "identity" if known else "auth_transaction",
-            subject.bytes,
-            audit.Outcome.SUCCEEDED if decided.succeeded else audit.Outcome.REFUSED,
-            audit.Actor("partner", decided.partner.partner_id),
-            {
-                "factors": ",".join(decided.factors),
-                "errors": ",".join(decided.error_codes),
-                "auth_transaction_id": str(decided.auth_transaction_id),
-            },
-        )
+        act = _act_of(self._connection.service, decided)
+        await audit.record_all(self._connection, [act])
+
+
+async def _write(
+    connection: Connection, decisions: Sequence[tuple[DecidedTransaction, ReplayKey | None]]
+) -> set[UUID]:
+    """Write decisions, each with a replay key of its own; return those that are no replays."""
+    rows = [_row(decided, replay) for decided, replay in decisions]
+    columns = map(list, zip(*rows, strict=True))
+    written = await connection.fetch(QUERIES["add_transactions"], *columns)
+    return {row["auth_transaction_id"] for row in written}
+
+
+def _row(decided: DecidedTransaction, replay: ReplayKey | None) -> tuple[object, ...]:
+    """Return the columns; lists as text, for an array of arrays has to be rectangular."""
+    partner = decided.partner
+    once: tuple[object, ...] = (None, None, None, None)
+    if replay is not None:
+        once = (replay.partner_id, replay.transaction_id, replay.body_hash, replay.expires_at)
+    return (
+        decided.auth_transaction_id,
+        partner.partner_id,
+        partner.misp_id,
+        partner.policy_id,
+        partner.api_key_id,
+        decided.transaction_id,
+        convert.endpoint_number(decided.endpoint),
+        ",".join(decided.factors),
+        decided.succeeded,
+        ",".join(decided.error_codes),
+        decided.identity_id,
+        decided.requested_at,
+        decided.responded_at,
+        decided.body_hash,
+        decided.request_signature,
+        decided.response_signature,
+        *once,
+    )
+
+
+def _once(waiting: _Waiting) -> object:
+    """Return what only one decision of a lot may have."""
+    replay = waiting.replay
+    if replay is None:
+        return waiting.decided.auth_transaction_id
+    return replay.partner_id, replay.transaction_id, replay.body_hash
+
+
+def _act_of(service: str, decided: DecidedTransaction) -> audit.Act:
+    """Return the audit record; the subject is the random identity id, or the transaction's."""
+    known = decided.identity_id is not None
+    subject = decided.identity_id or decided.auth_transaction_id
+    return audit.act_of(
+        service,
+        _ACTIONS[decided.endpoint.name],
+        "identity" if known else "auth_transaction",
+        subject.bytes,
+        audit.Outcome.SUCCEEDED if decided.succeeded else audit.Outcome.REFUSED,
+        audit.Actor("partner", decided.partner.partner_id),
+        {
+            "factors": ",".join(decided.factors),
+            "errors": ",".join(decided.error_codes),
+            "auth_transaction_id": str(decided.auth_transaction_id),
+        },
+    )
 
 
 _ACTIONS = {

@@ -86,8 +86,7 @@ class Settle:
         while True:
             answer, decided = await self._sign(progress, outcome)
             try:
-                async with self._unit_of_work.begin() as transaction:
-                    await self._write(transaction, progress, decided, outcome)
+                await self._write(progress, decided, outcome.effects)
                 return answer
             except WireError as late:
                 outcome = refusal(progress.call.endpoint, late)
@@ -123,23 +122,22 @@ class Settle:
         return SignedAnswer(body, signature), decided
 
     async def _write(
-        self,
-        transaction: Transaction,
-        progress: Progress,
-        decided: DecidedTransaction,
-        outcome: Outcome,
+        self, progress: Progress, decided: DecidedTransaction, effects: Effects
     ) -> None:
         """Write all or raise; the locks are always taken in this order.
 
         Raises:
             WireError: the effects are not to be had any more.
         """
-        await self._use(transaction, decided, outcome.effects)
-        if not await transaction.add_decided(decided, progress.replay):
-            # The row of the first one stands for this request; the refusal gets its own.
-            progress.replay = None
-            raise invalid("transactionID")
-        await transaction.record_audit(decided)
+        if not effects:
+            if not await self._unit_of_work.write_decided(decided, progress.replay):
+                raise _replayed(progress)
+            return
+        async with self._unit_of_work.begin() as transaction:
+            await self._use(transaction, decided, effects)
+            if not await transaction.add_decided(decided, progress.replay):
+                raise _replayed(progress)
+            await transaction.record_audit(decided)
 
     async def _use(
         self, transaction: Transaction, decided: DecidedTransaction, effects: Effects
@@ -156,3 +154,9 @@ class Settle:
             if not await transaction.use_vid(effects.vid, now):
                 raise WireError(IdaError.VID_EXPIRED_DEACTIVATED_REVOKED)
             await transaction.publish_vid_used(effects.vid, decided.auth_transaction_id, now)
+
+
+def _replayed(progress: Progress) -> WireError:
+    """Return why; the row of the first one stands for this request, the refusal gets its own."""
+    progress.replay = None
+    return invalid("transactionID")

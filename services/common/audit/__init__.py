@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -19,7 +19,10 @@ from idmesh.audit.v1 import audit_events_pb2
 from services.common import feed, rpc, telemetry
 from services.common.postgres import Connection
 
-__all__ = ["Actor", "Outcome", "record"]
+__all__ = ["Act", "Actor", "Outcome", "act_of", "record", "record_all"]
+
+Act = audit_events_pb2.AuditRecorded
+"""A record that is made and not written yet."""
 
 _ACTION = re.compile(r"^[A-Z][A-Z0-9_]{2,63}$")
 
@@ -49,10 +52,30 @@ async def record(  # noqa: PLR0917 - the order in which one says it
     actor: Actor | None = None,
     details: Mapping[str, str] | None = None,
 ) -> None:
-    """Write one record in the caller's transaction.
+    """Write one record in the caller's transaction, which is that of the act; see act_of."""
+    service = connection.service
+    act = act_of(service, action, subject_kind, subject_key, outcome, actor, details)
+    await record_all(connection, [act])
+
+
+async def record_all(connection: Connection, acts: Sequence[Act]) -> None:
+    """Write records of several acts in the caller's transaction, which is that of them all."""
+    await feed.publish_all(connection, acts)
+
+
+def act_of(  # noqa: PLR0917 - the order in which one says it
+    service: str,
+    action: str,
+    subject_kind: str,
+    subject_key: bytes,
+    outcome: Outcome,
+    actor: Actor | None = None,
+    details: Mapping[str, str] | None = None,
+) -> Act:
+    """Return the record of an act that is being done in the present call.
 
     Args:
-        connection: of the transaction of the act.
+        service: the acting service.
         action: UPPER_SNAKE, such as UIN_ISSUED.
         subject_kind: registration, identity, partner, case, ...
         subject_key: a random id or a keyed hash; never a UIN or VID.
@@ -62,22 +85,19 @@ async def record(  # noqa: PLR0917 - the order in which one says it
         details: reason codes and counts; no personal data.
     """
     assert _ACTION.match(action), f"an action is UPPER_SNAKE: {action}"
-    who = actor or _present_actor(connection.service)
+    who = actor or _present_actor(service)
     acted_at = timestamp_pb2.Timestamp()
     acted_at.FromDatetime(datetime.now(UTC))
-    await feed.publish(
-        connection,
-        audit_events_pb2.AuditRecorded(
-            audit_id=uuid.uuid4().bytes,
-            acted_at=acted_at,
-            service=connection.service,
-            action=action,
-            outcome=outcome.value,
-            actor=audit_events_pb2.Actor(kind=who.kind, id=who.id),
-            subject=audit_events_pb2.Subject(kind=subject_kind, key=subject_key),
-            correlation_id=telemetry.correlation_id(),
-            details=dict(details or {}),
-        ),
+    return Act(
+        audit_id=uuid.uuid4().bytes,
+        acted_at=acted_at,
+        service=service,
+        action=action,
+        outcome=outcome.value,
+        actor=audit_events_pb2.Actor(kind=who.kind, id=who.id),
+        subject=audit_events_pb2.Subject(kind=subject_kind, key=subject_key),
+        correlation_id=telemetry.correlation_id(),
+        details=dict(details or {}),
     )
 
 

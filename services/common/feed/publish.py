@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from google.protobuf.message import Message
 
 from services.common.feed.position import Position
@@ -23,6 +25,21 @@ async def publish(connection: Connection, message: Message, *, partition: int = 
     assert row is not None
     connection.on_commit(wake_of(connection.database).published)
     return Position(row["epoch"], int(row["txid"]), row["seq"])
+
+
+async def publish_all(
+    connection: Connection, messages: Sequence[Message], *, partition: int = 0
+) -> None:
+    """Write events in their order, as publish does, with one statement for all."""
+    if not messages:
+        return
+    await connection.execute(
+        QUERIES["feed_publish_all"],
+        partition,
+        [message.DESCRIPTOR.full_name for message in messages],
+        [message.SerializeToString(deterministic=True) for message in messages],
+    )
+    connection.on_commit(wake_of(connection.database).published)
 
 
 async def current_position(reader: Connection | Database) -> Position:

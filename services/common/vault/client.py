@@ -8,10 +8,10 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from services.common.batching import Batcher
 from services.common.config import VaultConfig
 from services.common.errors import PlatformError
 from services.common.vault import transit
-from services.common.vault.batching import Batcher
 from services.common.vault.limits import VaultLimits
 from services.common.vault.pki import PkiCalls
 from services.common.vault.session import Session
@@ -23,6 +23,8 @@ R = TypeVar("R")
 _PUBLIC_KEYS_S = 60.0
 # A batch of private-key operations is done one after the other: small ones, side by side.
 _MAX_RSA_ITEMS = 16
+_ENOUGH_RSA_ITEMS = 4
+_ENOUGH_ITEMS = 16
 _SIGN_OPTIONS: Mapping[Scheme, Mapping[str, Any]] = {
     "ed25519": {},
     "rs256": {"hash_algorithm": "sha2-256", "signature_algorithm": "pkcs1v15"},
@@ -231,7 +233,8 @@ class VaultClient(PkiCalls):
 
         lane: Hashable = (path, fields, rsa, tuple(sorted(options.items())))
         size = _MAX_RSA_ITEMS if rsa else transit.max_items(fields)
-        results = await self._batcher.call(lane, rows, send, max_items=size)
+        enough = _ENOUGH_RSA_ITEMS if rsa else _ENOUGH_ITEMS
+        results = await self._batcher.call(lane, rows, send, max_items=size, enough_items=enough)
         return [read(result) for result in results]
 
 

@@ -289,6 +289,31 @@ async def test_a_request_is_written_once(stores: Stores) -> None:
     assert found.replayed
 
 
+async def test_of_decisions_written_at_once_a_replay_alone_is_left_out(stores: Stores) -> None:
+    identities = [an_identity(), an_identity()]
+    await keep(stores, *identities)
+    unit = stores.unit_of_work
+    written = await asyncio.gather(
+        unit.write_decided(a_decision(), a_replay()),
+        unit.write_decided(a_decision(error_codes=("IDA-MLC-001", "IDA-MLC-002")), a_replay()),
+        unit.write_decided(a_decision(), a_replay(transaction_id="TRANSACT11")),
+        unit.write_decided(a_decision(identity_id=None, factors=()), None),
+        unit.write_decided(a_decision(transaction_id=None, requested_at=None), None),
+    )
+    assert list(written) == [True, False, True, True, True]
+    assert not await unit.write_decided(a_decision(), a_replay(transaction_id="TRANSACT11"))
+    found = await asyncio.gather(
+        stores.individuals.find_by_uin(identities[1].uin_key, a_replay()),
+        stores.individuals.find_by_uin(a_key(), a_replay()),
+        stores.individuals.find_by_uin(identities[0].uin_key, a_replay(partner_id="other")),
+    )
+    assert [one and (one.identity_id, one.replayed) for one in found] == [
+        (identities[1].identity_id, True),
+        None,
+        (identities[0].identity_id, False),
+    ]
+
+
 async def test_what_is_rolled_back_was_never_there(stores: Stores) -> None:
     identity = an_identity()
     vid = a_vid(identity.identity_id, transactions_left=1)
