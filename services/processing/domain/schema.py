@@ -6,12 +6,16 @@ Source: mosip/commons, kernel-idobjectvalidator.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from jsonschema import validators
 from jsonschema.exceptions import SchemaError
+from jsonschema.protocols import Validator
 
 from services.processing.domain.packet import PacketRefusedError
 
@@ -25,14 +29,42 @@ class SchemaUnusableError(Exception):
     """The schema itself is wrong, which no packet can help."""
 
 
-def check_identity(
-    identity: Mapping[str, Any], schema: Mapping[str, Any], mandatory: Sequence[str]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class IdSchema:
+    """A schema that is ready for use; see compile_schema.
+
+    rules: by field, its patterns.
+    """
+
+    validator: Validator = field(repr=False)
+    rules: Mapping[str, Sequence[re.Pattern[str]]] = field(repr=False)
+
+
+@lru_cache(maxsize=32)
+def compile_schema(document: str) -> IdSchema:
+    """Return a schema from its JSON text; one that was used of late is not made again.
+
+    Raises:
+        SchemaUnusableError: the schema cannot be used.
+    """
+    schema = json.loads(document)
+    assert isinstance(schema, dict), "masterdata takes JSON Schemas only"
+    try:
+        kind = validators.validator_for(schema)
+        kind.check_schema(schema)
+    except (SchemaError, re.error) as error:
+        raise SchemaUnusableError("the identity schema is no JSON Schema") from error
+    properties = schema.get("properties", {}).get("identity", {}).get("properties", {})
+    rules = {name: _patterns(each.get("validators") or []) for name, each in properties.items()}
+    return IdSchema(kind(schema), rules)
+
+
+def check_identity(identity: Mapping[str, Any], schema: IdSchema, mandatory: Sequence[str]) -> None:
     """Refuse an identity object that breaks the schema.
 
     Args:
         identity: with IDSchemaVersion.
-        schema: the document, whose property `identity` describes the object.
+        schema: whose property `identity` describes the object.
         mandatory: fields that must be there, `a|b` for either of two. Empty: those that the
             schema requires.
 
@@ -42,38 +74,41 @@ def check_identity(
     """
     missing = False
     try:
-        kind = validators.validator_for(schema)
-        kind.check_schema(dict(schema))
-        for error in kind(dict(schema)).iter_errors({"identity": dict(identity)}):
+        for error in schema.validator.iter_errors({"identity": dict(identity)}):
             if error.validator == "required" and list(error.absolute_path) == ["identity"]:
                 missing = True
             else:
                 raise PacketRefusedError("ID_SCHEMA_INVALID", SCHEMA_INVALID)
-    except (SchemaError, re.error) as error:
-        raise SchemaUnusableError("the identity schema is no JSON Schema") from error
+    except re.error as error:
+        raise SchemaUnusableError("a pattern of the identity schema is none") from error
     if mandatory:
         missing = any(
             not any(_present(identity, name) for name in either.split("|")) for either in mandatory
         )
     if missing:
         raise PacketRefusedError("ID_FIELD_MISSING", MANDATORY_MISSING)
-    properties = schema.get("properties", {}).get("identity", {}).get("properties", {})
     for name, value in identity.items():
-        for rule in properties.get(name, {}).get("validators") or []:
-            _check_rule(rule, value)
+        for pattern in schema.rules.get(name, ()):
+            _check_pattern(pattern, value)
 
 
 def _present(identity: Mapping[str, Any], name: str) -> bool:
     return identity.get(name) not in (None, "", [], {})
 
 
-def _check_rule(rule: Mapping[str, Any], value: object) -> None:
-    if rule.get("type") != "regex" or not isinstance(rule.get("validator"), str):
-        return
+def _patterns(rules: Sequence[Mapping[str, Any]]) -> list[re.Pattern[str]]:
+    texts = [
+        rule["validator"]
+        for rule in rules
+        if rule.get("type") == "regex" and isinstance(rule.get("validator"), str)
+    ]
     try:
-        pattern = re.compile(rule["validator"])
+        return [re.compile(text) for text in texts]
     except re.error as error:
         raise SchemaUnusableError("a validator of the identity schema is no pattern") from error
+
+
+def _check_pattern(pattern: re.Pattern[str], value: object) -> None:
     for text in _texts(value):
         if len(text) > _MAX_TEXT or not pattern.fullmatch(text):
             raise PacketRefusedError("ID_SCHEMA_INVALID", SCHEMA_INVALID)

@@ -33,14 +33,18 @@ from services.processing.domain.packet import OpenedPacket, PacketRefusedError, 
 from services.processing.domain.registration import Received, Registration
 from services.processing.domain.schema import (
     SCHEMA_INVALID,
+    IdSchema,
     SchemaUnusableError,
     check_identity,
+    compile_schema,
 )
 from services.processing.domain.templates import check_cbeff, templates_of
 from services.processing.ports import Keys, Machine, Masterdata, PacketKey, Packets
 from services.processing.usecases.work import Result, Work
 
 _MAIN = "id"
+# So little is hashed sooner than another thread begins with it.
+_AT_ONCE_BYTES = 128 * 1024
 # Clocks of machines are set by people.
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 # Packets tell the second that they were made in; a machine may be registered in its course.
@@ -115,8 +119,7 @@ class PacketOpener:
 
     async def _download(self, received: Received) -> bytes:
         sealed = await self._packets.download(received.packet_id, max_bytes=received.size)
-        digest = await asyncio.to_thread(lambda: hashlib.sha256(sealed).digest())
-        if len(sealed) != received.size or digest != received.sha256:
+        if len(sealed) != received.size or await _sha256(sealed) != received.sha256:
             raise PacketRefusedError("PACKET_HASH_MISMATCH", HASH_MISMATCH)
         return sealed
 
@@ -181,7 +184,7 @@ class PacketOpener:
             raise PacketRefusedError("PACKET_SCHEMA_VERSION_MISMATCH", MISMATCH)
         return contents
 
-    async def _schema(self, version: float) -> Mapping[str, Any]:
+    async def _schema(self, version: float) -> IdSchema:
         if version <= 0:
             # No schema has it; masterdata would take 0 for "the newest".
             raise PacketRefusedError("ID_SCHEMA_UNKNOWN", SCHEMA_INVALID)
@@ -189,16 +192,17 @@ class PacketOpener:
             document = await self._masterdata.id_schema(version)
         except NotFound as error:
             raise PacketRefusedError("ID_SCHEMA_UNKNOWN", SCHEMA_INVALID) from error
-        schema = json.loads(document)
-        assert isinstance(schema, dict), "masterdata takes JSON Schemas only"
-        return schema
+        try:
+            return compile_schema(document)
+        except SchemaUnusableError as error:
+            raise Internal("ID_SCHEMA_UNUSABLE", "The identity schema cannot be used.") from error
 
     def _check(
         self,
         received: Received,
         container: Container,
         contents: Mapping[str, SubPacket],
-        schema: Mapping[str, Any],
+        schema: IdSchema,
     ) -> OpenedPacket:
         identity = _identity(contents)
         try:
@@ -222,6 +226,12 @@ class PacketOpener:
             templates=() if own is None else templates_of(own),
             created_at=container.sub_packets[_MAIN].metadata.created_at,
         )
+
+
+async def _sha256(sealed: bytes) -> bytes:
+    if len(sealed) <= _AT_ONCE_BYTES:
+        return hashlib.sha256(sealed).digest()
+    return await asyncio.to_thread(lambda: hashlib.sha256(sealed).digest())
 
 
 def _identity(contents: Mapping[str, SubPacket]) -> dict[str, Any]:
