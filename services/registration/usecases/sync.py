@@ -32,12 +32,14 @@ class SyncRegistrations:
         self, machine: Machine, items: Sequence[SyncItem]
     ) -> Sequence[SyncRefusal | None]:
         """Return, in the order of the items, why one is refused; None: it is accepted."""
-        checked = [await self._check(machine, item) for item in items]
+        answers = [await self._check(machine, item) for item in items]
+        # In one order for all, so that two calls with the same packets do not wait for each other.
+        accepted = [place for place, refusal in enumerate(answers) if refusal is None]
+        accepted.sort(key=lambda place: items[place].packet_id)
         async with self.transactions() as store:
-            return [
-                refusal or await self._store(store, machine, item)
-                for item, refusal in zip(items, checked, strict=True)
-            ]
+            for place in accepted:
+                answers[place] = await self._store(store, machine, items[place])
+        return answers
 
     async def _check(self, machine: Machine, item: SyncItem) -> SyncRefusal | None:
         refusal, rid = parse_sync(item, machine.machine_id, self.processes)

@@ -9,12 +9,15 @@ from typing import cast
 
 import pytest
 
-from services.registration.domain.packet import ExternalStatus, Packet
+from services.common.clock import SystemClock
+from services.registration.domain.machine import Machine
+from services.registration.domain.packet import ExternalStatus, Packet, Processes, SyncRefusal
 from services.registration.ports import Transactions
 from services.registration.store import PostgresTransactions
+from services.registration.usecases.sync import SyncRegistrations
 from tests.builders import CAPTURED_AT, a_rid, a_sync_item
 from tests.conftest import MakeDatabase
-from tests.fakes.registration import FakeTransactions
+from tests.fakes.registration import FakeMasterdata, FakeTransactions
 
 NOW = CAPTURED_AT + timedelta(hours=1)
 
@@ -134,3 +137,22 @@ async def test_one_at_a_time_holds_a_registration(transactions: Transactions) ->
 
     await asyncio.gather(receive(), receive(), receive())
     assert sorted(received) == [False, False, True]
+
+
+async def test_the_same_announcements_in_another_order_at_once_do_not_block_each_other(
+    transactions: Transactions,
+) -> None:
+    machine = Machine("10077", "10001", b"", operational=True)
+    sync = SyncRegistrations(
+        transactions, FakeMasterdata(), SystemClock(), Processes(frozenset({"NEW"}))
+    )
+    items = [a_sync_item(rid=a_rid(sequence)) for sequence in range(1, 101)]
+    refused = replace(items[0], process="NONE")
+    for _ in range(3):
+        first, second = await asyncio.gather(
+            sync(machine, [*items, refused]), sync(machine, [refused, *reversed(items)])
+        )
+        unknown = SyncRefusal("PROCESS_UNKNOWN", "RPR-RGS-003")
+        assert first == [*[None] * 100, unknown]
+        assert second == [unknown, *[None] * 100]
+        items = [a_sync_item(rid=a_rid(int(each.registration_id[10:15]) + 100)) for each in items]
