@@ -15,9 +15,10 @@ from services.common.biometrics import BiometricsError
 from services.common.errors import PlatformError
 from services.common.packet import Document
 from services.registration_client.applicant import Applicant, Capture, Modality, cbeff_of
-from services.registration_client.builder import PacketRefusedError, SealedPacket, build_packet
+from services.registration_client.builder import PacketRefusedError, build_packet
 from services.registration_client.enrolment import register_machine
 from services.registration_client.machine_key import public_key_der
+from services.registration_client.outbox import Outbox
 from services.registration_client.settings import StationSettings
 from services.registration_client.station import Connection, Station
 from services.registration_client.station_client import StationClient
@@ -170,10 +171,13 @@ def sync(folder: Path) -> None:
     """Announce the packets in the outbox."""
     station = _open(folder)
 
-    async def announce(client: StationClient) -> int:
-        return await _announce(client, list(station.waiting()))
+    async def announce(client: StationClient) -> Outbox:
+        outbox = Outbox(station, client)
+        taken = await outbox.announce(station.waiting_ids())
+        click.echo(f"Announced {len(taken)} packets.")
+        return outbox
 
-    click.echo(f"Announced {_run(_connected(station, announce))} packets.")
+    _tell_refused(_run(_connected(station, announce)))
 
 
 @packet.command()
@@ -182,15 +186,16 @@ def sync(folder: Path) -> None:
 def upload(folder: Path, packet_ids: Sequence[str]) -> None:
     """Upload announced packets: those named, or all in the outbox."""
     station = _open(folder)
-    try:
-        waiting = [station.find(each) for each in packet_ids] or list(station.waiting())
-    except FileNotFoundError as error:
-        raise click.ClickException("There is no such packet in the outbox.") from error
+    waiting = station.waiting_ids()
+    if not set(packet_ids) <= set(waiting):
+        raise click.ClickException("There is no such packet in the outbox.")
 
-    async def send(client: StationClient) -> None:
-        await _upload(station, client, waiting)
+    async def send(client: StationClient) -> Outbox:
+        outbox = Outbox(station, client)
+        await _upload(outbox, packet_ids or waiting)
+        return outbox
 
-    _run(_connected(station, send))
+    _tell_refused(_run(_connected(station, send)))
 
 
 @packet.command()
@@ -198,15 +203,16 @@ def upload(folder: Path, packet_ids: Sequence[str]) -> None:
 def send(folder: Path) -> None:
     """Announce and upload everything in the outbox."""
     station = _open(folder)
-    waiting = list(station.waiting())
+    waiting = station.waiting_ids()
 
-    async def both(client: StationClient) -> None:
+    async def both(client: StationClient) -> Outbox:
+        outbox = Outbox(station, client)
         click.echo(f"Announcing {len(waiting)} packets ...")
-        await _announce(client, waiting)
-        await _upload(station, client, waiting)
+        sent = await _upload(outbox, await outbox.announce(waiting))
+        click.echo(f"Sent {len(sent)} packets.")
+        return outbox
 
-    _run(_connected(station, both))
-    click.echo(f"Sent {len(waiting)} packets.")
+    _tell_refused(_run(_connected(station, both)))
 
 
 @packet.command()
@@ -228,25 +234,23 @@ def status(folder: Path, registration_ids: Sequence[str]) -> None:
     _run(_connected(station, ask))
 
 
-async def _announce(client: StationClient, waiting: Sequence[SealedPacket]) -> int:
-    for start in range(0, len(waiting), _PAGE):
-        await client.sync(waiting[start : start + _PAGE])
-    return len(waiting)
+async def _upload(outbox: Outbox, packet_ids: Sequence[str]) -> list[str]:
+    starts: dict[str, int] = {}
+    total = 0
+    for each in packet_ids:
+        starts[each] = total
+        total += outbox.station.size_of(each)
+    with click.progressbar(length=total, label=f"Uploading {len(packet_ids)} packets") as bar:
+        return await outbox.upload(
+            packet_ids, lambda packet_id, done: bar.update(starts[packet_id] + done - bar.pos)
+        )
 
 
-async def _upload(station: Station, client: StationClient, waiting: Sequence[SealedPacket]) -> None:
-    total = sum(each.size for each in waiting)
-    with click.progressbar(length=total, label=f"Uploading {len(waiting)} packets") as bar:
-        done = 0
-        for each in waiting:
-            before = done
-
-            def show(sent: int, before: int = before) -> None:
-                bar.update(before + sent - bar.pos)
-
-            await client.upload(each, progress=show)
-            station.mark_sent(each)
-            done = before + each.size
+def _tell_refused(outbox: Outbox) -> None:
+    """Say which packets the server will not take; they stay where they are."""
+    if outbox.refused:
+        lines = [f"{each}: {error.reason}" for each, error in outbox.refused.items()]
+        raise click.ClickException("\n".join(["Refused, and kept in the outbox:", *lines]))
 
 
 async def _fetch_settings(station: Station) -> StationSettings:

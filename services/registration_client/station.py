@@ -106,10 +106,18 @@ class Station:
         _write(path.with_suffix(".json"), json.dumps(note).encode())
         return path
 
+    def waiting_ids(self) -> list[str]:
+        """Return the ids of the packets that were not sent, oldest first."""
+        return sorted(path.stem for path in (self.folder / _OUTBOX).glob("*.json"))
+
+    def size_of(self, packet_id: str) -> int:
+        """Return the bytes of a packet that waits; its content is not read."""
+        return (self.folder / _OUTBOX / f"{packet_id}.zip").stat().st_size
+
     def waiting(self) -> Iterator[SealedPacket]:
         """Yield the packets that were not sent, oldest id first."""
-        for path in sorted((self.folder / _OUTBOX).glob("*.json")):
-            yield self._read(path)
+        for packet_id in self.waiting_ids():
+            yield self.find(packet_id)
 
     def find(self, packet_id: str) -> SealedPacket:
         """Return a packet that waits.

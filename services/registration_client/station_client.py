@@ -130,19 +130,26 @@ class StationClient:
         Raises:
             SyncRefused: one of them is refused; the reason is the server's.
         """
+        for refusal in (await self.announce(packets)).values():
+            raise refusal
+
+    async def announce(self, packets: Sequence[SealedPacket]) -> dict[str, SyncRefused]:
+        """Announce packets, at most 200; return what is refused, by packet id."""
         request = registration_service_pb2.SyncRegistrationsRequest(items=map(_item, packets))
         response = await self._repeated(
             lambda: self._stub().SyncRegistrations(
                 request, metadata=self._metadata(), timeout=_UNARY_S
             )
         )
-        for result in response.results:
-            if not result.accepted:
-                raise SyncRefused(
-                    result.reason or "SYNC_REFUSED",
-                    "The server refuses the announcement.",
-                    metadata={"packet_id": result.packet_id, "mosip_code": result.mosip_code},
-                )
+        return {
+            result.packet_id: SyncRefused(
+                result.reason or "SYNC_REFUSED",
+                "The server refuses the announcement.",
+                metadata={"packet_id": result.packet_id, "mosip_code": result.mosip_code},
+            )
+            for result in response.results
+            if not result.accepted
+        }
 
     async def upload(
         self, packet: SealedPacket, *, progress: Callable[[int], None] | None = None
