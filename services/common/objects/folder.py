@@ -33,6 +33,8 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        # Folders whose own names, and those of all above them, are on disk.
+        self._synced: set[Path] = set()
 
     async def put_once(
         self, key: str, data: bytes | AsyncIterable[bytes], max_bytes: int | None
@@ -42,13 +44,22 @@ class Folder:
         # Digits after "#" are what obstore's listing leaves out.
         temporary = target.with_name(f"{target.name}#{secrets.randbits(63)}")
         tally = Tally(max_bytes)
+        chunks = chunks_of(data, CHUNK_BYTES)
+        first = await anext(chunks, b"")
+        tally.add(first)
+        if len(first) < CHUNK_BYTES:
+            # All of it at once: to ask another thread costs more than to write so little.
+            stored = tally.stored(key)
+            await _on_disk(self._put_whole, temporary, target, first, stored)
+            return stored
         # A list, for a call that is cancelled while the file is made returns nothing.
         opened: list[int] = []
         try:
             try:
-                await _on_disk(lambda: opened.append(_create(self._root, temporary)))
+                await _on_disk(lambda: opened.append(self._create(temporary)))
                 [file] = opened
-                async for chunk in chunks_of(data, CHUNK_BYTES):
+                await _on_disk(_write_all, file, first)
+                async for chunk in chunks:
                     tally.add(chunk)
                     await _on_disk(_write_all, file, chunk)
                 stored = tally.stored(key)
@@ -59,6 +70,37 @@ class Folder:
         finally:
             await _on_disk(_remove, temporary)
         return stored
+
+    def _put_whole(self, temporary: Path, target: Path, content: bytes, stored: Stored) -> None:
+        try:
+            file = self._create(temporary)
+            try:
+                _write_all(file, content)
+                _publish(file, temporary, target, stored)
+            finally:
+                os.close(file)
+        finally:
+            _remove(temporary)
+
+    def _create(self, temporary: Path) -> int:
+        """Make the file and the folders it needs; each folder's name is on disk at the end."""
+        missing: list[Path] = []
+        folder = temporary.parent
+        while not folder.exists():
+            missing.append(folder)
+            folder = folder.parent
+        synced = set()
+        for each in reversed(missing):
+            each.mkdir(mode=0o700, exist_ok=True)
+            _sync_folder(each.parent)
+            synced.add(each.parent)
+        if temporary.parent not in self._synced or missing:
+            # Another writer may have made the others and not have synced them yet.
+            for each in _between(self._root, temporary.parent):
+                if each not in synced:
+                    _sync_folder(each)
+            self._synced.add(temporary.parent)
+        return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
 
     async def sweep(self, older_than_s: float) -> int:
         """Remove what killed writers left; a write that is under way is younger."""
@@ -93,23 +135,6 @@ async def _on_disk(call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -
 
 def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
-
-
-def _create(root: Path, temporary: Path) -> int:
-    """Make the file and the folders it needs; each new folder's name is on disk at the end."""
-    missing: list[Path] = []
-    folder = temporary.parent
-    while not folder.exists():
-        missing.append(folder)
-        folder = folder.parent
-    for each in reversed(missing):
-        each.mkdir(mode=0o700, exist_ok=True)
-        _sync_folder(each.parent)
-    # Another writer may have made them and not have synced them yet.
-    if not missing:
-        for each in _between(root, temporary.parent):
-            _sync_folder(each)
-    return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
 
 
 def _between(root: Path, folder: Path) -> list[Path]:

@@ -16,6 +16,9 @@ import pytest
 from services.common.errors import AlreadyExists, Unavailable
 from services.common.objects import ObjectStore
 
+# More than is written at once.
+LARGE = bytes(2 << 20)
+
 WRITER = """
 import asyncio, sys
 from services.common.objects import ObjectStore
@@ -54,6 +57,10 @@ async def test_bytes_then_name_then_folders_are_on_disk_before_the_answer(
     async with ObjectStore(f"file://{tmp_path}/o") as objects:
         await objects.put_once("a/b/key", b"x")
         assert events == ["fsync o", "fsync o/a", "fsync bytes", "link", "fsync o/a/b"]
+        events.clear()
+        await objects.put_once("a/b/key", b"x")
+        assert events == ["fsync bytes", "link", "fsync o/a/b/key", "fsync o/a/b"]
+    async with ObjectStore(f"file://{tmp_path}/o") as objects:
         events.clear()
         # Somebody else made the folders and the file, perhaps without having synced them yet.
         await objects.put_once("a/b/key", b"x")
@@ -130,7 +137,7 @@ async def test_a_cancelled_put_closes_its_file_only_when_its_thread_is_done(
 
     async with ObjectStore(f"file://{tmp_path}") as objects:
         monkeypatch.setattr(os, "write", slow_write)
-        put = asyncio.create_task(objects.put_once("key", b"x"))
+        put = asyncio.create_task(objects.put_once("key", LARGE))
         await asyncio.to_thread(writing.wait)
         monkeypatch.setattr(os, "close", noted_close)
         put.cancel()
@@ -158,7 +165,7 @@ async def test_a_put_that_is_cancelled_while_its_file_is_made_leaves_none_open(
 
     async with ObjectStore(f"file://{tmp_path}") as objects:
         monkeypatch.setattr(os, "open", slow_open)
-        put = asyncio.create_task(objects.put_once("key", b"x"))
+        put = asyncio.create_task(objects.put_once("key", LARGE))
         await asyncio.to_thread(opening.wait)
         put.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -168,3 +175,26 @@ async def test_a_put_that_is_cancelled_while_its_file_is_made_leaves_none_open(
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(file)
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_small_put_that_is_cancelled_is_whole_or_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing = threading.Event()
+    write = os.write
+
+    def slow_write(descriptor: int, data: bytes) -> int:
+        writing.set()
+        time.sleep(0.1)
+        return write(descriptor, data)
+
+    async with ObjectStore(f"file://{tmp_path}") as objects:
+        monkeypatch.setattr(os, "write", slow_write)
+        put = asyncio.create_task(objects.put_once("key", b"x"))
+        await asyncio.to_thread(writing.wait)
+        put.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await put
+        monkeypatch.undo()
+        assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"x"]
+        assert (await objects.put_once("key", b"x")).size == 1
