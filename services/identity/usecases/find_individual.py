@@ -36,8 +36,16 @@ class FindIndividual:
         """
         identity = await (self._by_uin(name.uin) if name.uin else self._by_vid(name.vid))
         if identity is None or identity.published_at is None:
+            await self.note_miss("uin" if name.uin else "vid")
             raise NotFound(reason, "No individual is known by this number.")
         return identity
+
+    async def note_miss(self, kind: str) -> None:
+        """Record that somebody asked for a number that nobody has: who tries many is seen."""
+        async with self._store.transaction() as tx:
+            await tx.audit(
+                "INDIVIDUAL_LOOKED_UP", "number", b"", outcome="REFUSED", details={"by": kind}
+            )
 
     async def vid(self, digits: str) -> Vid | None:
         """Return a VID whatever its state, None where there is none."""

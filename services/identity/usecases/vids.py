@@ -106,6 +106,7 @@ class RevokeVid:
         """
         vid = await self._find.vid(digits)
         if vid is None:
+            await self._find.note_miss("vid")
             raise NotFound("VID_NOT_FOUND", "There is no such VID.")
         if vid.state is not VidState.ACTIVE:
             return await self._replacement(vid)

@@ -209,11 +209,15 @@ async def test_blocking_is_published_once_and_its_reason_is_sealed(
     assert "Amina" not in sealed
 
 
-async def test_a_number_nobody_has_is_not_found(identity: IdentityUnderTest) -> None:
+async def test_a_number_nobody_has_is_not_found_and_who_asked_is_recorded(
+    identity: IdentityUnderTest, store: FakeStore
+) -> None:
     for name in (IndividualName(uin="234567890123"), IndividualName(vid="9" * 16)):
         with pytest.raises(NotFound) as refused:
             await identity.list_vids(name)
         assert refused.value.reason == "INDIVIDUAL_NOT_FOUND"
+    misses = [(each.action, each.outcome, each.details) for each in store.tables.audited]
+    assert misses == [("INDIVIDUAL_LOOKED_UP", "REFUSED", {"by": by}) for by in ("uin", "vid")]
 
 
 async def test_a_draft_is_not_found_by_its_uin(
@@ -262,10 +266,13 @@ async def test_a_temporary_vid_is_not_replaced(
     assert await identity.revoke_vid(vid.digits) is None
 
 
-async def test_an_unknown_vid_cannot_be_revoked(identity: IdentityUnderTest) -> None:
+async def test_an_unknown_vid_cannot_be_revoked(
+    identity: IdentityUnderTest, store: FakeStore
+) -> None:
     with pytest.raises(NotFound) as refused:
         await identity.revoke_vid("2222222222222222")
     assert refused.value.reason == "VID_NOT_FOUND"
+    assert store.tables.actions == ["INDIVIDUAL_LOOKED_UP"]
 
 
 async def test_the_policy_limits_vids_and_a_key_makes_a_call_idempotent(
