@@ -43,10 +43,23 @@ class AbisClient:
         applied_up_to: GalleryPosition | None = None,
     ) -> list[Found]:
         """Search for similar references: all, or only among some."""
-        request = pb.IdentifyRequest(
-            max_candidates=_MOST_CANDIDATES,
-            among=[each.bytes for each in among][:_MOST_AMONG],
-        )
+        only = sorted(each.bytes for each in among)
+        # More than one request takes are asked about in several; none at all means all.
+        parts = [only[at : at + _MOST_AMONG] for at in range(0, max(len(only), 1), _MOST_AMONG)]
+        found = [
+            each for part in parts for each in await self._identify(subject, part, applied_up_to)
+        ]
+        # As one answer would be: best first, equal ones by reference id.
+        found.sort(key=lambda each: (-each.similarity, each.reference_id.bytes))
+        return found[:_MOST_CANDIDATES]
+
+    async def _identify(
+        self,
+        subject: UUID | Sequence[Template],
+        among: Sequence[bytes],
+        applied_up_to: GalleryPosition | None,
+    ) -> list[Found]:
+        request = pb.IdentifyRequest(max_candidates=_MOST_CANDIDATES, among=among)
         if isinstance(subject, UUID):
             request.reference_id = subject.bytes
         else:
