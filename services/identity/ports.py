@@ -194,6 +194,10 @@ class Store(Protocol):
         """Begin; commit at the end of the block, roll back when it raises."""
         ...
 
+    async def identity_of_registration(self, registration_id: str) -> Identity | None:
+        """Return the identity that a registration led to, by itself."""
+        ...
+
 
 class Messages(Protocol):
     """Sends messages to people."""

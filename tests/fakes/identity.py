@@ -191,6 +191,10 @@ class FakeStore(memory.MemoryStore[Tables, Transaction]):
     def __init__(self) -> None:
         super().__init__(Tables(), FakeTransaction)
 
+    async def identity_of_registration(self, registration_id: str) -> Identity | None:
+        async with self.transaction() as tx:
+            return await tx.identity_of_registration(registration_id)
+
 
 @dataclass
 class FakeMessages:

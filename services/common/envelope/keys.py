@@ -70,6 +70,10 @@ class DataKeyCache:
         self._remember(entry, plaintext)
         return plaintext
 
+    def remember(self, key: str, datakey: DataKey) -> None:
+        """Keep a new data key for those who will soon open what it sealed."""
+        self._remember((key, datakey.wrapped), datakey.plaintext)
+
     def wipe(self) -> None:
         """Overwrite and forget all keys."""
         while self._keys:
@@ -103,16 +107,31 @@ class DataKeyCache:
 
 
 class Envelope:
-    """Seals and opens with one Vault key; each box has a data key of its own."""
+    """Seals and opens with one Vault key; each box has a data key of its own.
 
-    def __init__(self, vault: DataKeys, key: str, *, cache: DataKeyCache | None = None) -> None:
+    Args:
+        opened_soon: what is sealed here is opened here within minutes, so its key is kept.
+    """
+
+    def __init__(
+        self,
+        vault: DataKeys,
+        key: str,
+        *,
+        cache: DataKeyCache | None = None,
+        opened_soon: bool = False,
+    ) -> None:
         self._vault = vault
         self._key = key
         self._cache = cache or DataKeyCache(vault)
+        self._opened_soon = opened_soon
 
     async def seal(self, plaintext: bytes, aad: Aad) -> bytes:
         """Return the plaintext in a box with a new data key."""
-        return box.seal(await self._vault.datakey(self._key), plaintext, aad)
+        datakey = await self._vault.datakey(self._key)
+        if self._opened_soon:
+            self._cache.remember(self._key, datakey)
+        return box.seal(datakey, plaintext, aad)
 
     async def open(self, sealed: bytes, aad: Aad) -> bytes:
         """Return the plaintext of a box; see box.open_."""

@@ -27,7 +27,8 @@ class VaultKeys:
 
     def __init__(self, vault: VaultClient) -> None:
         self._vault = vault
-        self._records = Envelope(vault, RECORD)
+        # A record is opened to be published and to tell the individual, right after it is sealed.
+        self._records = Envelope(vault, RECORD, opened_soon=True)
 
     async def lookup_keys(
         self, numbers: Sequence[str], *, version: int | None = None

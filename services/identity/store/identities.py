@@ -7,8 +7,6 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
-import asyncpg
-
 from services.common import audit, feed
 from services.common.errors import AlreadyExists
 from services.common.postgres import Connection, Database, Record, load_queries
@@ -37,6 +35,11 @@ class PostgresStore:
         """Begin; commit at the end of the block, roll back when it raises."""
         async with self._database.transaction() as connection:
             yield PostgresTransaction(connection)
+
+    async def identity_of_registration(self, registration_id: str) -> Identity | None:
+        """Return the identity that a registration led to; one statement needs no transaction."""
+        row = await self._database.fetchrow(QUERIES["identity_of_registration"], registration_id)
+        return None if row is None else _identity_of(row)
 
 
 class PostgresTransaction:
@@ -117,25 +120,23 @@ class PostgresTransaction:
         Raises:
             AlreadyExists: VID_TAKEN, another VID has this look-up key; draw again.
         """
-        try:
-            async with self._connection.savepoint():
-                await self._connection.execute(
-                    QUERIES["add_vid"],
-                    vid.vid_id,
-                    vid.identity_id,
-                    vid.type.value,
-                    vid.state.value,
-                    vid.lookup.version,
-                    vid.lookup.digest,
-                    vid.published.version,
-                    vid.published.digest,
-                    vid.sealed,
-                    vid.expires_at,
-                    vid.transactions_left,
-                    vid.idempotency_key,
-                )
-        except asyncpg.UniqueViolationError as error:
-            raise AlreadyExists("VID_TAKEN", "The drawn VID is in use.") from error
+        added = await self._connection.fetchval(
+            QUERIES["add_vid"],
+            vid.vid_id,
+            vid.identity_id,
+            vid.type.value,
+            vid.state.value,
+            vid.lookup.version,
+            vid.lookup.digest,
+            vid.published.version,
+            vid.published.digest,
+            vid.sealed,
+            vid.expires_at,
+            vid.transactions_left,
+            vid.idempotency_key,
+        )
+        if added is None:
+            raise AlreadyExists("VID_TAKEN", "The drawn VID is in use.")
 
     async def vid_by_key(self, key: LookupKey) -> Vid | None:
         """Return the VID with a look-up key."""

@@ -72,6 +72,8 @@ insert into vid (
     published_key, sealed, expires_at, transactions_left, idempotency_key
 )
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+on conflict do nothing
+returning vid_id
 
 -- name: vid_by_key
 select * from vid where lookup_key = $1 and lookup_key_version = $2

@@ -39,8 +39,6 @@ class CreateIdentity:
             raise InvalidArgument(
                 "RECORD_MALFORMED", "The identity object is no JSON.", field="record.demographics"
             )
-        if found := await self._existing(registration_id):
-            return found
         identity_id = uuid4()
         sealed = await self._keys.seal_record(record, identity_id, 1)
         for _ in range(_TRIES):
@@ -50,7 +48,7 @@ class CreateIdentity:
             except _PoolEmptyError:
                 await self._fill_pool()
                 continue
-            # Another call for this registration was quicker.
+            # Another call for this registration was earlier.
             found = await self._existing(registration_id)
             assert found is not None, "the row that was in the way is there"
             return found
@@ -59,8 +57,7 @@ class CreateIdentity:
         )
 
     async def _existing(self, registration_id: str) -> UUID | None:
-        async with self._store.transaction() as tx:
-            identity = await tx.identity_of_registration(registration_id)
+        identity = await self._store.identity_of_registration(registration_id)
         return identity.identity_id if identity else None
 
     async def _add(self, identity_id: UUID, registration_id: str, sealed: bytes) -> bool:

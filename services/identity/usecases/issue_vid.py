@@ -53,19 +53,24 @@ class IssueVid:
         return OpenVid(vid, digits)
 
     async def until_free(
-        self, draw: Callable[[], Awaitable[OpenVid]], store: Callable[[OpenVid], Awaitable[bool]]
+        self,
+        draw: Callable[[], Awaitable[OpenVid]],
+        store: Callable[[OpenVid], Awaitable[bool]],
+        *,
+        first: OpenVid | None = None,
     ) -> OpenVid | None:
         """Draw and store; draw again while the number is in use.
 
         Args:
             draw: returns a new VID, by this object's draw.
             store: one transaction; False when the VID is not needed after all, which gives None.
+            first: a VID that is drawn already.
 
         Raises:
             ResourceExhausted: VID_SPACE_FULL, every number drawn was in use.
         """
-        for _ in range(_TRIES):
-            vid = await draw()
+        for attempt in range(_TRIES):
+            vid = first if first is not None and attempt == 0 else await draw()
             try:
                 return vid if await store(vid) else None
             except AlreadyExists as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -35,8 +36,7 @@ class PublishIdentity:
             NotFound: IDENTITY_NOT_FOUND.
             FailedPrecondition: IDENTITY_NOT_DRAFT, it was never published and is no draft.
         """
-        async with self._store.transaction() as tx:
-            identity = await tx.identity_of_registration(registration_id)
+        identity = await self._store.identity_of_registration(registration_id)
         if identity is None:
             raise NotFound("IDENTITY_NOT_FOUND", "The registration led to no identity.")
         if not _needs_publishing(identity):
@@ -45,19 +45,22 @@ class PublishIdentity:
             self._keys.open_record(identity.sealed_record, identity.identity_id, identity.version),
             self._keys.open_texts([identity.sealed_uin]),
         )
-        sealed, [lookup] = await asyncio.gather(
-            self._keys.seal_for_authentication(record, uin, identity.identity_id, identity.version),
-            self._keys.published_keys([uin]),
-        )
         now = self._clock.now()
 
         async def draw() -> OpenVid:
             return await self._issue_vid.draw(identity.identity_id, VidType.PERPETUAL, now)
 
+        # Side by side, so that calls of Vault under one key become one.
+        sealed, [lookup], vid = await asyncio.gather(
+            self._keys.seal_for_authentication(record, uin, identity.identity_id, identity.version),
+            self._keys.published_keys([uin]),
+            draw(),
+        )
+
         async def store(vid: OpenVid) -> bool:
             return await self._activate(identity.identity_id, vid, lookup, sealed, now)
 
-        await self._issue_vid.until_free(draw, store)
+        await self._issue_vid.until_free(draw, store, first=vid)
         return identity.identity_id
 
     async def _activate(
@@ -75,8 +78,7 @@ class PublishIdentity:
                 return False
             await tx.set_state(identity_id, IdentityState.ACTIVATED, now)
             await tx.add_vid(vid.stored)
-            activated = await tx.identity(identity_id)
-            assert activated is not None
+            activated = replace(identity, state=IdentityState.ACTIVATED, published_at=now)
             await tx.publish_identity(activated, lookup, sealed)
             await tx.publish_vid(vid.stored)
             await tx.audit("IDENTITY_PUBLISHED", "identity", identity_id.bytes)

@@ -155,3 +155,11 @@ async def test_a_cached_key_still_opens_while_vault_is_away() -> None:
 def test_a_life_beyond_five_minutes_is_refused() -> None:
     with pytest.raises(ValueError, match="ttl_s"):
         DataKeyCache(FakeVault(), ttl_s=301)
+
+
+async def test_what_is_opened_soon_is_not_asked_of_vault_again() -> None:
+    vault = FakeVault()
+    envelope = Envelope(vault, "core/transit/record", opened_soon=True)
+    aad = Aad("identity", b"1", 1)
+    assert await envelope.open(await envelope.seal(b"x", aad), aad) == b"x"
+    assert [method for method, _ in vault.calls] == ["datakey"]
