@@ -27,9 +27,10 @@ def environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def use() -> None:
-    """The same for what this process is yet to import."""
+    """The same for what this process is yet to import, and for its children."""
     found = environment()
     if found:
+        os.environ.update(found)
         sys.pycache_prefix = found["PYTHONPYCACHEPREFIX"]
         sys.dont_write_bytecode = False
 

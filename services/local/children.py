@@ -22,7 +22,7 @@ from services.local.problems import Problem
 FIRST_BACKOFF_S = 0.2
 LONGEST_BACKOFF_S = 10.0
 CALM_AFTER_S = 5.0  # ready for this long, it was no failed start: the next one need not wait
-POLL_S = 0.02
+POLL_S = 0.05
 LOG_LINE_SHOWN = 400
 REFUSED_CONFIG = 78  # starting again would change nothing
 REFUSED_LOGIN = 75  # a service whose wrapped secret id was spent or too old: mint and start again
@@ -58,6 +58,7 @@ class Spec:
     log: Path
     ready: Callable[[int], Awaitable[bool]]  # given the pid; called until it says yes
     prepare: Callable[[], Awaitable[None]] = _nothing  # before every start
+    waits_for_go: bool = False  # it is started before prepare and told when that is done
     before_stop: Callable[[], Awaitable[None]] = _nothing
     environment: Mapping[str, str] = field(default_factory=dict)
     folder: Path | None = None
@@ -153,12 +154,17 @@ class Child:
         """Start, wait until ready, then until it ends. Returns why it ended."""
         self.state = State.STARTING
         try:
-            await self.spec.prepare()
+            if not self.spec.waits_for_go:
+                await self.spec.prepare()
             self._process = await self._spawn()
             self._spawned()
         except Exception as error:  # whatever it is, the next attempt may fare better
             return f"could not be started: {type(error).__name__}: {error}"
         ended = asyncio.create_task(self._process.wait())
+        if self.spec.waits_for_go and (failure := await self._tell_to_go(self._process, ended)):
+            await self._end_process()
+            await ended
+            return failure
         if await self._becomes_ready(self._process.pid, ended):
             self.state = State.READY
             self.ready_at = time.monotonic()
@@ -169,6 +175,26 @@ class Child:
             await ended
             return f"was not ready after {self.spec.ready_within_s:.0f} s"
         return _describe(await ended)
+
+    async def _tell_to_go(
+        self, process: asyncio.subprocess.Process, ended: asyncio.Task[int]
+    ) -> str:
+        """Prepare and say so, unless it ends before or is to stop. Returns why not, or nothing."""
+        preparing = asyncio.ensure_future(self.spec.prepare())
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait([preparing, ended, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not preparing.done():
+            preparing.cancel()
+            return _describe(await ended) if ended.done() else "was stopped before it was told to"
+        if error := preparing.exception():  # whatever it is, the next attempt may fare better
+            return f"could not be prepared: {type(error).__name__}: {error}"
+        assert process.stdin is not None
+        with contextlib.suppress(ConnectionError):
+            process.stdin.write(b"\n")
+            await process.stdin.drain()
+        process.stdin.close()
+        return ""
 
     async def _becomes_ready(self, pid: int, ended: asyncio.Task[int]) -> bool:
         last = time.monotonic() + self.spec.ready_within_s
@@ -184,10 +210,11 @@ class Child:
             for name, value in os.environ.items()
             if not name.upper().startswith(_DROPPED)
         }
+        stdin = asyncio.subprocess.PIPE if self.spec.waits_for_go else asyncio.subprocess.DEVNULL
         with self.spec.log.open("ab") as log:
             return await asyncio.create_subprocess_exec(
                 *self.spec.command,
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=log,
                 stderr=log,
                 cwd=self.spec.folder,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from services.local import health, topology
@@ -17,7 +17,8 @@ from services.local.ports import Ports
 from services.local.postgres import Cluster
 from vault.bootstrap.minting import Minter
 
-# Given a process's name, its services and its configuration: the command line that serves them.
+# Given a process's name, its services and its configuration: the command line that serves them,
+# once a byte arrives on its standard input.
 ServeCommand = Callable[[str, Sequence[str], Path], list[str]]
 
 
@@ -98,21 +99,29 @@ def mail_sink(folder: DataFolder, ports: Ports) -> Spec:
 
 
 def serve_command(_: str, services: Sequence[str], config: Path) -> list[str]:
-    """The real one: `idmesh serve`."""
-    return python_command("services.cli", "serve", *services, "--config", str(config))
+    """The real one: as `idmesh serve`."""
+    return python_command("services.local.serve", *services, "--config", str(config))
 
 
 def service_process(
-    process: str, folder: DataFolder, ports: Ports, minter: Minter, command: ServeCommand
+    process: str,
+    folder: DataFolder,
+    ports: Ports,
+    minter: Callable[[], Awaitable[Minter]],
+    command: ServeCommand,
 ) -> Spec:
-    """A process of services. Each start needs new secret ids: the last ones are spent."""
+    """A process of services. Each start needs new secret ids: the last ones are spent.
+
+    It imports meanwhile, and before minter() has returned, which at first waits for the rest.
+    """
     services = topology.PROCESSES[process]
     behind = list(services)  # not yet seen to serve since the last start
 
     async def prepare() -> None:
         behind[:] = services
+        mint = (await minter()).wrapped_secret_id
         for service in services:
-            token = await asyncio.to_thread(minter.wrapped_secret_id, service)
+            token = await asyncio.to_thread(mint, service)
             write_private(topology.secret_id_file(folder, service), token + "\n")
 
     async def ready(_: int) -> bool:
@@ -127,6 +136,7 @@ def service_process(
         log=folder.logs / f"{process}.log",
         ready=ready,
         prepare=prepare,
+        waits_for_go=True,
         environment=python_environment(),
         ready_within_s=90,
         stop_within_s=20,

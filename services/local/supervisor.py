@@ -93,6 +93,7 @@ class Supervisor:
         self._children: list[Child] = []  # in the order of the start
         self._house: asyncio.Task[None] | None = None
         self._minter: Minter | None = None
+        self._founded = asyncio.Event()
         self._started = time.monotonic()
         self._state = "starting"
         self._cluster = postgres.Cluster(
@@ -106,12 +107,20 @@ class Supervisor:
         """Start everything and return when all of it is ready."""
         await self._control.start()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._start_postgres())
-            group.create_task(self._start_openbao())
-            group.create_task(asyncio.to_thread(descriptors.write, self._edge.descriptor_set))
-        assert self._minter is not None
-        for identity in (certificates.EDGE, certificates.OPERATOR):
-            await asyncio.to_thread(certificates.renew, self.folder, self._minter, identity)
+            # First of all: what takes them longest is to import, for which they need nobody.
+            for spec in [parts.mail_sink(self.folder, self.ports), *self._services()]:
+                group.create_task(self._start_child(spec))
+            group.create_task(self._start_foundation(group))
+        await self._settle()
+        self._house = asyncio.create_task(self._keep_house(await self._login()))
+        self._state = "ready"
+
+    async def _start_foundation(self, group: asyncio.TaskGroup) -> None:
+        """Start all that services need, then tell them to go, and the edge."""
+        async with asyncio.TaskGroup() as foundation:
+            foundation.create_task(self._start_postgres())
+            login = foundation.create_task(self._start_openbao())
+            foundation.create_task(asyncio.to_thread(descriptors.write, self._edge.descriptor_set))
         topology.write_configs(
             self.folder,
             self.ports,
@@ -119,10 +128,10 @@ class Supervisor:
             role_ids=self._bao.role_ids(),
             otlp_endpoint=self._settings.otlp_endpoint,
         )
-        await self._start_services(self._minter)
-        await self._settle()
-        self._house = asyncio.create_task(self._keep_house(self._minter))
-        self._state = "ready"
+        self._minter = login.result()
+        self._founded.set()
+        await asyncio.to_thread(envoy.write_config, self._edge)
+        group.create_task(self._start_child(parts.envoy(self.folder, self._edge)))
 
     async def stop(self) -> None:
         """Stop everything, last started first; what stands alone stops side by side."""
@@ -142,7 +151,7 @@ class Supervisor:
         return describe(
             self.folder,
             self.ports,
-            self._children,
+            sorted(self._children, key=lambda child: _shown_at(child.spec.name)),
             state=self._state,
             uptime_s=time.monotonic() - self._started,
         )
@@ -161,26 +170,30 @@ class Supervisor:
         if ran:
             self._settings.say(f"postgres: {len(ran)} migrations ran")
 
-    async def _start_openbao(self) -> None:
+    async def _start_openbao(self) -> Minter:
         await asyncio.to_thread(openbao.write_config, self._bao)
         await self._start_child(parts.openbao(self.folder, self._bao))
-        self._minter, done = await asyncio.to_thread(openbao.prepare, self._bao)
+        minter, done = await asyncio.to_thread(openbao.prepare, self._bao)
         if done:
             self._settings.say(f"openbao: {len(done)} differences to the layout mended")
         await asyncio.to_thread(certificates.write_ca, self.folder, self._bao.address)
+        for identity in (certificates.EDGE, certificates.OPERATOR):
+            await asyncio.to_thread(certificates.renew, self.folder, minter, identity)
+        return minter
 
-    async def _start_services(self, minter: Minter) -> None:
-        await asyncio.to_thread(envoy.write_config, self._edge)
-        specs = [parts.mail_sink(self.folder, self.ports), parts.envoy(self.folder, self._edge)]
-        specs += [
+    def _services(self) -> list[Spec]:
+        return [
             parts.service_process(
-                process, self.folder, self.ports, minter, self._settings.serve_command
+                process, self.folder, self.ports, self._login, self._settings.serve_command
             )
             for process in self._settings.processes
         ]
-        async with asyncio.TaskGroup() as group:
-            for spec in specs:
-                group.create_task(self._start_child(spec))
+
+    async def _login(self) -> Minter:
+        """The supervisor's login, once the services can go."""
+        await self._founded.wait()
+        assert self._minter is not None
+        return self._minter
 
     async def _settle(self) -> None:
         """Wait until what the edge leads to serves: it may follow what started after it.
@@ -242,6 +255,12 @@ class Supervisor:
                 logs.rotate_copied(path)
         if logs.rotate_reopened(self._bao.audit_log):
             self.child("openbao").send(signal.SIGHUP)
+
+
+def _shown_at(name: str) -> int:
+    """Where a child stands in a list: what the others need comes first."""
+    order = ("postgres", "openbao", "envoy", "mail", *topology.PROCESSES)
+    return order.index(name)
 
 
 async def up(settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 Every RPC that the edge may call is answered with nothing, which is enough to see that it was.
 
-Run as `python mesh_service.py NAME... --config FILE`, in place of `idmesh serve`.
+Run as `python mesh_service.py NAME... --config FILE`, in place of `services.local.serve`.
 """
 
 from __future__ import annotations
@@ -68,6 +68,8 @@ def main() -> int:
     parser.add_argument("names", nargs="+")
     parser.add_argument("--config", type=Path, required=True)
     arguments = parser.parse_args()
+    if not sys.stdin.buffer.read(1):
+        return 1
     try:
         return asyncio.run(serve(arguments.names, arguments.config))
     except Unauthenticated:

@@ -406,3 +406,16 @@ async def test_a_wrong_password_file_is_noticed_not_worked_around(folder: Path) 
         path.name.removeprefix("postgres-").removesuffix(".password")
         for path in (folder / "secrets").glob("postgres-*.password")
     }
+
+
+async def test_a_process_of_services_does_nothing_before_it_is_told_to(folder: Path) -> None:
+    """Nobody is left to tell it: it ends, without a look at its configuration."""
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "services.local.serve", "audit", "--config", str(folder)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        cwd=TREE,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -65,6 +66,11 @@ def test_this_process_can_use_it_for_what_it_is_yet_to_import(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", "")
     bytecode.use()
-    assert sys.pycache_prefix == str(tmp_path / "idmesh" / "bytecode")
-    assert not sys.dont_write_bytecode
+    cache = str(tmp_path / "idmesh" / "bytecode")
+    assert (sys.pycache_prefix, sys.dont_write_bytecode) == (cache, False)
+    assert os.environ["PYTHONPYCACHEPREFIX"] == cache
+    assert os.environ["PYTHONDONTWRITEBYTECODE"] == ""
+    assert bytecode.environment() == {}
