@@ -408,10 +408,9 @@ async def test_a_wrong_password_file_is_noticed_not_worked_around(folder: Path) 
     }
 
 
-async def test_a_process_of_services_does_nothing_before_it_is_told_to(folder: Path) -> None:
+def test_a_process_of_services_does_nothing_before_it_is_told_to(folder: Path) -> None:
     """Nobody is left to tell it: it ends, without a look at its configuration."""
-    done = await asyncio.to_thread(
-        subprocess.run,
+    done = subprocess.run(
         [sys.executable, "-m", "services.local.serve", "audit", "--config", str(folder)],
         stdin=subprocess.DEVNULL,
         capture_output=True,
