@@ -19,7 +19,7 @@ from services.common.telemetry import Telemetry
 
 NAME = "audit"
 # Nobody waits for the log, and a long lot costs little more than a single record.
-_GATHER_S = 0.25
+_GATHER_S = 1.0
 
 
 @asynccontextmanager

@@ -13,6 +13,8 @@ from services.registration.domain.progress import external_status
 from services.registration.ports import Store
 
 _LOG = telemetry.get_logger(__name__)
+# Machines ask seldom; longer lots cost less.
+_GATHER_S = 0.25
 
 
 class Progress:
@@ -29,6 +31,7 @@ class Progress:
             name="processing",
             handler=self.apply,
             event_types=[processing_events_pb2.RegistrationAdvanced],
+            gather_s=_GATHER_S,
         )
 
     async def apply(self, connection: Connection, event: feed.Event) -> None:

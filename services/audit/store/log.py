@@ -25,30 +25,25 @@ class Log:
         """
         if not acts:
             return 0
-        size = await connection.fetchval(QUERIES["lock_size"])
-        rows = await connection.fetch(QUERIES["known_ids"], [act.audit_id for act in acts])
-        known = {row["audit_id"] for row in rows}
-        fresh = list({act.audit_id: act for act in acts if act.audit_id not in known}.values())
-        if not fresh:
-            return 0
-        await connection.execute(
-            QUERIES["add_records"],
-            list(range(size, size + len(fresh))),
-            [act.audit_id for act in fresh],
-            [act.acted_at for act in fresh],
-            [act.service for act in fresh],
-            [act.action for act in fresh],
-            [act.outcome.value for act in fresh],
-            [act.actor_kind for act in fresh],
-            [act.actor_id for act in fresh],
-            [act.subject_kind for act in fresh],
-            [act.subject_key for act in fresh],
-            [act.correlation_id for act in fresh],
-            [act.canonical for act in fresh],
-            [leaf_hash(act.canonical) for act in fresh],
+        size: int = await connection.fetchval(QUERIES["lock_size"])
+        given = list({act.audit_id: act for act in acts}.values())
+        grown: int = await connection.fetchval(
+            QUERIES["append_records"],
+            size,
+            [act.audit_id for act in given],
+            [act.acted_at for act in given],
+            [act.service for act in given],
+            [act.action for act in given],
+            [act.outcome.value for act in given],
+            [act.actor_kind for act in given],
+            [act.actor_id for act in given],
+            [act.subject_kind for act in given],
+            [act.subject_key for act in given],
+            [act.correlation_id for act in given],
+            [act.canonical for act in given],
+            [leaf_hash(act.canonical) for act in given],
         )
-        await connection.execute(QUERIES["set_size"], size + len(fresh))
-        return len(fresh)
+        return grown - size
 
     async def search(
         self, wanted: SearchFilter, *, below_index: int | None, limit: int
