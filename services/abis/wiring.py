@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from idmesh.abis.v1 import abis_service_pb2, abis_service_pb2_grpc
-from idmesh.feed.v1 import feed_service_pb2, feed_service_pb2_grpc
 
 from services.abis.clients.vault import SegmentKeys
 from services.abis.config import Config
@@ -20,7 +19,7 @@ from services.abis.usecases.delete import Delete
 from services.abis.usecases.follow_log import FollowLog
 from services.abis.usecases.identify import Identify
 from services.abis.usecases.insert import Insert
-from services.common import feed, mesh
+from services.common import mesh
 from services.common.errors import PlatformError
 from services.common.process import Built, Service
 from services.common.telemetry import Telemetry, get_logger
@@ -59,13 +58,8 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
             ),
             abis_service_pb2.DESCRIPTOR.services_by_name["AbisService"],
         )
-        own_feed = feed.FeedServicer(member.database)
-        member.server.add(
-            feed_service_pb2_grpc.add_FeedServiceServicer_to_server,
-            own_feed,
-            feed_service_pb2.DESCRIPTOR.services_by_name["FeedService"],
-        )
-        member.background.extend([own_feed.run, lambda: _keep_galleries(log)])
+        member.serve_feed()
+        member.background.append(lambda: _keep_galleries(log))
         try:
             yield Built(name=NAME, server=member.server, background=member.background)
         finally:

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from idmesh.access.v1 import access_service_pb2, access_service_pb2_grpc
-from idmesh.feed.v1 import feed_service_pb2, feed_service_pb2_grpc
 
 from services.access.clients.keys import VaultSecretHashes, VaultTokenSigner
 from services.access.config import Config
@@ -14,7 +13,7 @@ from services.access.servicer import AccessServicer
 from services.access.store.operators import StoredOperators
 from services.access.usecases.issue_token import IssueToken, Rules
 from services.access.usecases.put_operator import PutOperator
-from services.common import feed, mesh
+from services.common import mesh
 from services.common.clock import SystemClock
 from services.common.process import Built, Service
 from services.common.telemetry import Telemetry
@@ -42,15 +41,10 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
             signer,
             token_ttl_s=config.token_ttl_s,
         )
-        events = feed.FeedServicer(member.database)
         member.server.add(
             access_service_pb2_grpc.add_AccessServiceServicer_to_server,
             servicer,
             access_service_pb2.DESCRIPTOR.services_by_name["AccessService"],
         )
-        member.server.add(
-            feed_service_pb2_grpc.add_FeedServiceServicer_to_server,
-            events,
-            feed_service_pb2.DESCRIPTOR.services_by_name["FeedService"],
-        )
-        yield Built(name=NAME, server=member.server, background=[*member.background, events.run])
+        member.serve_feed()
+        yield Built(name=NAME, server=member.server, background=member.background)

@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 
 from idmesh.authentication.v1 import authentication_service_pb2, authentication_service_pb2_grpc
-from idmesh.feed.v1 import feed_service_pb2, feed_service_pb2_grpc
 from idmesh.notification.v1 import notification_service_pb2_grpc
 
 from services.authentication import follower
@@ -95,23 +94,17 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
             keys=keys,
             following=following,
         )
-        events = feed.FeedServicer(member.database)
         member.server.add(
             authentication_service_pb2_grpc.add_AuthenticationServiceServicer_to_server,
             servicer,
             authentication_service_pb2.DESCRIPTOR.services_by_name["AuthenticationService"],
         )
-        member.server.add(
-            feed_service_pb2_grpc.add_FeedServiceServicer_to_server,
-            events,
-            feed_service_pb2.DESCRIPTOR.services_by_name["FeedService"],
-        )
+        member.serve_feed()
         upkeep = Upkeep(PostgresPruning(member.database), keys, clock)
         loops = [
             *member.background,
             following.identities.run,
             following.partners.run,
-            events.run,
             signer.run,
             _again(upkeep.prune),
             _again(upkeep.renew),

@@ -11,7 +11,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.common import rpc
+from idmesh.feed.v1 import feed_service_pb2, feed_service_pb2_grpc
+
+from services.common import feed, rpc
 from services.common.config import ServiceConfig
 from services.common.patience import patiently
 from services.common.postgres import Database
@@ -40,6 +42,16 @@ class Membership:
         """The service's own schema; only for services that are configured with one."""
         assert self.opened_database is not None, f"{self.name} has no database"
         return self.opened_database
+
+    def serve_feed(self) -> None:
+        """Serve what the service publishes, each event to those who may read it."""
+        changes = feed.FeedServicer(self.database)
+        self.server.add(
+            feed_service_pb2_grpc.add_FeedServiceServicer_to_server,
+            changes,
+            feed_service_pb2.DESCRIPTOR.services_by_name["FeedService"],
+        )
+        self.background.append(changes.run)
 
 
 @asynccontextmanager

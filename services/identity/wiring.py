@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from idmesh.feed.v1 import feed_service_pb2, feed_service_pb2_grpc
 from idmesh.identity.v1 import identity_service_pb2, identity_service_pb2_grpc
 from idmesh.notification.v1 import notification_service_pb2_grpc
 
@@ -57,12 +56,7 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
             limit=fill_limit(config.uin_length),
         )
         _serve(member, config, store=store, keys=keys, clock=clock, fill=fill)
-        own_feed = feed.FeedServicer(member.database)
-        member.server.add(
-            feed_service_pb2_grpc.add_FeedServiceServicer_to_server,
-            own_feed,
-            feed_service_pb2.DESCRIPTOR.services_by_name["FeedService"],
-        )
+        member.serve_feed()
         uses = feed.Follower(
             feed.source(member.channels.get("authentication")),
             member.database,
@@ -73,7 +67,6 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
         expire = ExpireVids(store, clock)
         member.background.extend(
             [
-                own_feed.run,
                 uses.run,
                 lambda: _repeat(fill, _FILL_INTERVAL_S),
                 lambda: _repeat(expire, config.vid_expiry_interval_s),

@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from idmesh.feed.v1 import feed_service_pb2, feed_service_pb2_grpc
 from idmesh.masterdata.v1 import masterdata_service_pb2, masterdata_service_pb2_grpc
 
-from services.common import feed, mesh, process, telemetry
+from services.common import mesh, process, telemetry
 from services.common.clock import SystemClock
 from services.common.errors import PlatformError
 from services.common.patience import patiently
@@ -52,18 +51,13 @@ async def build(
             servicer,
             masterdata_service_pb2.DESCRIPTOR.services_by_name["MasterdataService"],
         )
-        changes = feed.FeedServicer(member.database)
-        member.server.add(
-            feed_service_pb2_grpc.add_FeedServiceServicer_to_server,
-            changes,
-            feed_service_pb2.DESCRIPTOR.services_by_name["FeedService"],
-        )
+        member.serve_feed()
 
         async def renew() -> None:
             await _renew_forever(machines, config.renew_every_s)
 
-        background = [*member.background, changes.run, renew]
-        yield process.Built(NAME, member.server, background)
+        member.background.append(renew)
+        yield process.Built(name=NAME, server=member.server, background=member.background)
 
 
 async def _renew_forever(machines: Machines, every_s: float) -> None:

@@ -8,10 +8,9 @@ from contextlib import asynccontextmanager
 from importlib import resources
 
 import aiohttp
-from idmesh.feed.v1 import feed_service_pb2, feed_service_pb2_grpc
 from idmesh.notification.v1 import notification_service_pb2, notification_service_pb2_grpc
 
-from services.common import feed, mesh
+from services.common import mesh
 from services.common.clock import SystemClock
 from services.common.process import Built, Service
 from services.common.telemetry import Telemetry
@@ -49,21 +48,14 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
             give_up_after_s=config.give_up_after_s,
             loops=config.senders,
         )
-        events = feed.FeedServicer(member.database)
         member.server.add(
             notification_service_pb2_grpc.add_NotificationServiceServicer_to_server,
             NotificationServicer(accept, messages, deliver.wake),
             notification_service_pb2.DESCRIPTOR.services_by_name["NotificationService"],
         )
-        member.server.add(
-            feed_service_pb2_grpc.add_FeedServiceServicer_to_server,
-            events,
-            feed_service_pb2.DESCRIPTOR.services_by_name["FeedService"],
-        )
-        loops = [deliver.run] * config.senders
-        yield Built(
-            name=NAME, server=member.server, background=[*member.background, events.run, *loops]
-        )
+        member.serve_feed()
+        member.background.extend([deliver.run] * config.senders)
+        yield Built(name=NAME, server=member.server, background=member.background)
 
 
 def load_catalogue() -> Catalogue:

@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from idmesh.feed.v1 import feed_service_pb2, feed_service_pb2_grpc
 from idmesh.partner.v1 import partner_service_pb2, partner_service_pb2_grpc
 
-from services.common import feed, mesh
+from services.common import mesh
 from services.common.clock import SystemClock
 from services.common.process import Built, Service
 from services.common.telemetry import Telemetry
@@ -40,15 +39,10 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
             Partners(directory, clock, authority_valid=valid),
             Permissions(directory, VaultKeyHashes(member.vault), clock, lifetimes),
         )
-        events = feed.FeedServicer(member.database)
         member.server.add(
             partner_service_pb2_grpc.add_PartnerServiceServicer_to_server,
             servicer,
             partner_service_pb2.DESCRIPTOR.services_by_name["PartnerService"],
         )
-        member.server.add(
-            feed_service_pb2_grpc.add_FeedServiceServicer_to_server,
-            events,
-            feed_service_pb2.DESCRIPTOR.services_by_name["FeedService"],
-        )
-        yield Built(name=NAME, server=member.server, background=[*member.background, events.run])
+        member.serve_feed()
+        yield Built(name=NAME, server=member.server, background=member.background)

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from idmesh.abis.v1 import abis_service_pb2_grpc
-from idmesh.feed.v1 import feed_service_pb2, feed_service_pb2_grpc
 from idmesh.identity.v1 import identity_service_pb2_grpc
 from idmesh.masterdata.v1 import masterdata_service_pb2_grpc
 from idmesh.processing.v1 import processing_service_pb2, processing_service_pb2_grpc
@@ -153,13 +152,7 @@ def _serve(
         ),
         services["AdjudicationService"],
     )
-    own_feed = feed.FeedServicer(member.database)
-    member.server.add(
-        feed_service_pb2_grpc.add_FeedServiceServicer_to_server,
-        own_feed,
-        feed_service_pb2.DESCRIPTOR.services_by_name["FeedService"],
-    )
-    member.background.append(own_feed.run)
+    member.serve_feed()
 
 
 async def _receive(connection: Connection, received: Received) -> None:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from idmesh.feed.v1 import feed_service_pb2, feed_service_pb2_grpc
 from idmesh.registration.v1 import registration_service_pb2, registration_service_pb2_grpc
 
 from services.common import feed, mesh, process, telemetry
@@ -42,12 +41,7 @@ async def build(
             RegistrationServicer(_use_cases(config, member, packets)),
             registration_service_pb2.DESCRIPTOR.services_by_name["RegistrationService"],
         )
-        changes = feed.FeedServicer(member.database)
-        member.server.add(
-            feed_service_pb2_grpc.add_FeedServiceServicer_to_server,
-            changes,
-            feed_service_pb2.DESCRIPTOR.services_by_name["FeedService"],
-        )
+        member.serve_feed()
         source = feed.source(member.channels.get("processing"))
         progress = Progress(PostgresStore).follower(source, member.database)
         sweep = SweepOrphans(PostgresTransactions(member.database), packets, SystemClock())
@@ -55,8 +49,8 @@ async def build(
         async def sweep_forever() -> None:
             await _sweep_forever(sweep, config.sweep_every_s)
 
-        background = [*member.background, changes.run, progress.run, sweep_forever]
-        yield process.Built(NAME, member.server, background)
+        member.background.extend([progress.run, sweep_forever])
+        yield process.Built(name=NAME, server=member.server, background=member.background)
 
 
 def _use_cases(config: Config, member: mesh.Membership, packets: StoredPackets) -> UseCases:
