@@ -94,6 +94,8 @@ class FakeTransaction(memory.AuditingTransaction, Transaction):
             token=known.token,
         )
         self._put(Row(again, row.seq, now))
+        for place in [place for place in self._tables.keys if place[0] == known.registration_id]:
+            del self._tables.keys[place]
         self._publish(again)
         return True
 

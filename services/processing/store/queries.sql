@@ -30,6 +30,10 @@ where registration_id = $1 and process = $3 and packet_id <> $2
 and state = 'FAILED' and stage = $8 and reference_seq is null
 returning *
 
+-- A lease that was lost may have taken keys before the packet could not be opened any more.
+-- name: forget_demographic_keys
+delete from demographic_key where registration_id = $1
+
 -- name: claim
 update registration set
     lease_token = lease_token + 1,

@@ -105,6 +105,7 @@ class PostgresTransaction:
         )
         if row is None:
             return False
+        await self._connection.execute(QUERIES["forget_demographic_keys"], received.registration_id)
         await feed.publish(self._connection, convert.advanced(registration_of(row)))
         return True
 

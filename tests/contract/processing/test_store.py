@@ -278,14 +278,18 @@ async def test_another_packet_takes_the_place_of_one_that_failed_in_its_first_st
     again = replace(a_packet(1), packet_id="another", size=43, sha256=b"\x02" * 32)
     async with store.transaction() as tx:
         assert not await tx.restart(again, "first")
-    failed = await advance(
-        store, await claim(store), fail("PACKET_TRUNCATED", ""), FAILED, stage="first"
-    )
+    claimed = await claim(store)
+    async with store.transaction() as tx:
+        taken = {"eng": LookupKey(1, b"\x07" * 32)}
+        await tx.take_demographic_keys(claimed.registration_id, claimed.token, taken)
+    failed = await advance(store, claimed, fail("PACKET_TRUNCATED", ""), FAILED, stage="first")
     async with store.transaction() as tx:
         assert not await tx.restart(a_packet(1), "first")
         assert not await tx.restart(replace(again, process="UPDATE"), "first")
         assert not await tx.restart(again, "second")
+        assert await tx.demographic_key_versions() == [1]
         assert await tx.restart(again, "first")
+        assert await tx.demographic_key_versions() == []
     present = await get(store, 1)
     assert (present.state, present.stage, present.reason) == (PROCESSING, "first", "")
     assert present.received == again
