@@ -286,7 +286,7 @@ class Transaction(Protocol):
     """One commit; each method may raise PlatformError when the database is away."""
 
     async def add_decided(self, decided: DecidedTransaction, replay: ReplayKey | None) -> bool:
-        """Write the row and, where replay is given, that the request is used up.
+        """Write row and audit record and, where replay is given, that the request is used up.
 
         Returns False, and writes nothing, when it was used up before.
         """
@@ -316,10 +316,6 @@ class Transaction(Protocol):
 
     async def put_guard(self, identity_id: UUID, guard: OtpGuard) -> None:
         """Write back what lock_guard returned."""
-        ...
-
-    async def record_audit(self, decided: DecidedTransaction) -> None:
-        """Write the audit record of the act."""
         ...
 
 

@@ -228,6 +228,7 @@ class FakeTransaction(Transaction):
                 return False
             self._tables.replays[_replay(replay)] = replay.expires_at
         self._tables.transactions.append(decided)
+        self._tables.audits.append(decided)
         return True
 
     async def use_vid(self, key: LookupKey, now: datetime) -> bool:
@@ -265,9 +266,6 @@ class FakeTransaction(Transaction):
     async def put_guard(self, identity_id: UUID, guard: OtpGuard) -> None:
         self._tables.guards[identity_id] = guard
 
-    async def record_audit(self, decided: DecidedTransaction) -> None:
-        self._tables.audits.append(decided)
-
 
 class FakeUnitOfWork(UnitOfWork):
     """Rolls back by putting a copy back; `fail_with` is raised in place of the next commits."""
@@ -279,10 +277,7 @@ class FakeUnitOfWork(UnitOfWork):
 
     async def write_decided(self, decided: DecidedTransaction, replay: ReplayKey | None) -> bool:
         async with self.begin() as transaction:
-            fresh = await transaction.add_decided(decided, replay)
-            if fresh:
-                await transaction.record_audit(decided)
-            return fresh
+            return await transaction.add_decided(decided, replay)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:

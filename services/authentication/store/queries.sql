@@ -167,19 +167,21 @@ where individual_lookup_key = $1 and mac = $2 and not used
 returning true
 
 -- name: add_transactions
--- Of one request or several. Nothing is written of a replay; $17 to $20 are null where that
--- is not to be checked. The order keeps two such statements from waiting for each other.
+-- Of one request or several, each with its audit record. Nothing is written of a replay; $17 to
+-- $20 are null where that is not to be checked. The order keeps two such statements from waiting
+-- for each other.
 with decided as materialized (
     select * from unnest(
         $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::smallint[],
         $8::text[], $9::boolean[], $10::text[], $11::uuid[], $12::timestamptz[],
         $13::timestamptz[], $14::bytea[], $15::text[], $16::text[], $17::text[],
-        $18::text[], $19::bytea[], $20::timestamptz[]
+        $18::text[], $19::bytea[], $20::timestamptz[], $21::text[], $22::bytea[]
     ) as decided (
         auth_transaction_id, partner_id, misp_id, policy_id, api_key_id, transaction_id, endpoint,
         factors, succeeded, error_codes, identity_id, requested_at, responded_at, body_hash,
         request_signature, response_signature,
-        replay_partner_id, replay_transaction_id, replay_body_hash, replay_expires_at
+        replay_partner_id, replay_transaction_id, replay_body_hash, replay_expires_at,
+        event_type, event
     )
 ),
 fresh as (
@@ -190,22 +192,29 @@ fresh as (
     order by replay_partner_id, replay_transaction_id, replay_body_hash
     on conflict do nothing
     returning partner_id, transaction_id, body_hash
-)
-insert into auth_transaction (
-    auth_transaction_id, partner_id, misp_id, policy_id, api_key_id, transaction_id, endpoint,
-    factors, succeeded, error_codes, identity_id, requested_at, responded_at, body_hash,
-    request_signature, response_signature
+),
+written as (
+    insert into auth_transaction (
+        auth_transaction_id, partner_id, misp_id, policy_id, api_key_id, transaction_id, endpoint,
+        factors, succeeded, error_codes, identity_id, requested_at, responded_at, body_hash,
+        request_signature, response_signature
+    )
+    select
+        auth_transaction_id, partner_id, misp_id, policy_id, api_key_id, transaction_id, endpoint,
+        string_to_array(factors, ','), succeeded, string_to_array(error_codes, ','), identity_id,
+        requested_at, responded_at, body_hash, request_signature, response_signature
+    from decided
+    where replay_body_hash is null
+    or (replay_partner_id, replay_transaction_id, replay_body_hash) in (
+        select partner_id, transaction_id, body_hash from fresh
+    )
+    returning auth_transaction_id
 )
 select
-    auth_transaction_id, partner_id, misp_id, policy_id, api_key_id, transaction_id, endpoint,
-    string_to_array(factors, ','), succeeded, string_to_array(error_codes, ','), identity_id,
-    requested_at, responded_at, body_hash, request_signature, response_signature
-from decided
-where replay_body_hash is null
-or (replay_partner_id, replay_transaction_id, replay_body_hash) in (
-    select partner_id, transaction_id, body_hash from fresh
-)
-returning auth_transaction_id
+    array_agg(auth_transaction_id) as written,
+    feed_publish_all(0::smallint, array_agg(event_type), array_agg(event)) as told
+from written
+join decided using (auth_transaction_id)
 
 -- name: prune_replay
 delete from replay

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import asyncpg
@@ -71,12 +72,8 @@ class PostgresUnitOfWork(UnitOfWork):
         firsts: dict[object, _Waiting] = {}
         for waiting in lot:
             firsts.setdefault(_once(waiting), waiting)
-        async with self._database.transaction() as connection:
-            written = await _write(
-                connection, [(one.decided, one.replay) for one in firsts.values()]
-            )
-            acts = [one.act for one in lot if one.decided.auth_transaction_id in written]
-            await audit.record_all(connection, acts)
+        written = await _write(self._database, list(firsts.values()))
+        feed.published(self._database)
         return [one.decided.auth_transaction_id in written for one in lot]
 
     @asynccontextmanager
@@ -93,8 +90,11 @@ class PostgresTransaction(Transaction):
         self._connection = connection
 
     async def add_decided(self, decided: DecidedTransaction, replay: ReplayKey | None) -> bool:
-        """Write the row and, where replay is given, that the request is used up."""
-        return bool(await _write(self._connection, [(decided, replay)]))
+        """Write row and audit record and, where replay is given, that the request is used up."""
+        connection = self._connection
+        waiting = _Waiting(decided, replay, _act_of(connection.service, decided))
+        connection.on_commit(partial(feed.published, connection.database))
+        return bool(await _write(connection, [waiting]))
 
     async def use_vid(self, key: LookupKey, now: datetime) -> bool:
         """Take one use of a VID; False when it has none left or is not active."""
@@ -147,20 +147,14 @@ class PostgresTransaction(Transaction):
             guard.requests,
         )
 
-    async def record_audit(self, decided: DecidedTransaction) -> None:
-        """Write the audit record; the subject is the random identity id, or the transaction's."""
-        act = _act_of(self._connection.service, decided)
-        await audit.record_all(self._connection, [act])
 
-
-async def _write(
-    connection: Connection, decisions: Sequence[tuple[DecidedTransaction, ReplayKey | None]]
-) -> set[UUID]:
+async def _write(runner: Connection | Database, lot: Sequence[_Waiting]) -> set[UUID]:
     """Write decisions, each with a replay key of its own; return those that are no replays."""
-    rows = [_row(decided, replay) for decided, replay in decisions]
-    columns = map(list, zip(*rows, strict=True))
-    written = await connection.fetch(QUERIES["add_transactions"], *columns)
-    return {row["auth_transaction_id"] for row in written}
+    types, events = feed.rows_of([waiting.act for waiting in lot])
+    columns = map(list, zip(*(_row(each.decided, each.replay) for each in lot), strict=True))
+    row = await runner.fetchrow(QUERIES["add_transactions"], *columns, types, events)
+    assert row is not None
+    return set(row["written"] or ())
 
 
 def _row(decided: DecidedTransaction, replay: ReplayKey | None) -> tuple[object, ...]:

@@ -137,7 +137,6 @@ class Settle:
             await self._use(transaction, decided, effects)
             if not await transaction.add_decided(decided, progress.replay):
                 raise _replayed(progress)
-            await transaction.record_audit(decided)
 
     async def _use(
         self, transaction: Transaction, decided: DecidedTransaction, effects: Effects

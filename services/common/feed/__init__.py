@@ -8,7 +8,7 @@ from services.common.feed.epoch import start_epoch
 from services.common.feed.follower import Follower
 from services.common.feed.memory import MemoryFollower
 from services.common.feed.position import Event, Position
-from services.common.feed.publish import current_position, publish, publish_all
+from services.common.feed.publish import current_position, publish, publish_all, published, rows_of
 from services.common.feed.reader import Batch, StoredEvent, read
 from services.common.feed.servicer import FeedServicer, may_read
 from services.common.feed.subscription import FeedSource, source
@@ -26,7 +26,9 @@ __all__ = [
     "may_read",
     "publish",
     "publish_all",
+    "published",
     "read",
+    "rows_of",
     "source",
     "start_epoch",
 ]

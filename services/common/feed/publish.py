@@ -33,13 +33,23 @@ async def publish_all(
     """Write events in their order, as publish does, with one statement for all."""
     if not messages:
         return
-    await connection.execute(
-        QUERIES["feed_publish_all"],
-        partition,
-        [message.DESCRIPTOR.full_name for message in messages],
-        [message.SerializeToString(deterministic=True) for message in messages],
-    )
+    types, payloads = rows_of(messages)
+    await connection.execute(QUERIES["feed_publish_all"], partition, types, payloads)
     connection.on_commit(wake_of(connection.database).published)
+
+
+def rows_of(messages: Sequence[Message]) -> tuple[list[str], list[bytes]]:
+    """Return the types and payloads of events, for the SQL function feed_publish_all.
+
+    For a statement that does something and tells of it at once; call published after its commit.
+    """
+    types = [message.DESCRIPTOR.full_name for message in messages]
+    return types, [message.SerializeToString(deterministic=True) for message in messages]
+
+
+def published(database: Database) -> None:
+    """Wake the readers of the feed for what a statement of one's own published."""
+    wake_of(database).published()
 
 
 async def current_position(reader: Connection | Database) -> Position:

@@ -4,10 +4,7 @@ select max(epoch), $1, $2, $3 from feed_epoch
 returning epoch, txid::text as txid, seq;
 
 -- name: feed_publish_all
-insert into feed (epoch, partition, event_type, payload)
-select (select max(epoch) from feed_epoch), $1, told.event_type, told.payload
-from unnest($2::text[], $3::bytea[]) with ordinality as told (event_type, payload, place)
-order by told.place;
+select feed_publish_all($1, $2, $3);
 
 -- Takes a transaction id like every notification, but has nothing that must survive a crash.
 -- name: feed_notify

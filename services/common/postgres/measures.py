@@ -8,12 +8,16 @@ from contextlib import contextmanager
 
 from opentelemetry import metrics
 
+_WAITED_S = 0.001
+
 _METER = metrics.get_meter("idmesh.postgres")
 _STATEMENT_S = _METER.create_histogram(
     "idmesh_database_statement_seconds", unit="s", description="Time of a statement, by its name."
 )
 _ACQUIRE_S = _METER.create_histogram(
-    "idmesh_database_acquire_seconds", unit="s", description="Time to get a connection."
+    "idmesh_database_acquire_seconds",
+    unit="s",
+    description="Time to get a connection, where one had to be waited for.",
 )
 _ERRORS = _METER.create_counter(
     "idmesh_database_errors", description="Statements that failed, by name and error type."
@@ -36,9 +40,11 @@ def statement(service: str, name: str) -> Iterator[None]:
 
 @contextmanager
 def acquiring(service: str) -> Iterator[None]:
-    """Time the wait for a connection."""
+    """Time the wait for a connection; one that was free is not worth telling."""
     started = time.perf_counter()
     try:
         yield
     finally:
-        _ACQUIRE_S.record(time.perf_counter() - started, {"service": service})
+        elapsed = time.perf_counter() - started
+        if elapsed >= _WAITED_S:
+            _ACQUIRE_S.record(elapsed, {"service": service})

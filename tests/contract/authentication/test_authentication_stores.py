@@ -324,7 +324,6 @@ async def test_what_is_rolled_back_was_never_there(stores: Stores) -> None:
             await transaction.use_vid(vid.key, NOW)
             await transaction.publish_vid_used(vid.key, decided.auth_transaction_id, NOW)
             await transaction.add_decided(decided, a_replay())
-            await transaction.record_audit(decided)
             await transaction.put_otp(an_otp())
             raise KeyError
     found = await stores.individuals.find_by_vid(vid.key, a_replay())
