@@ -17,6 +17,7 @@ from google.protobuf import timestamp_pb2
 from idmesh.audit.v1 import audit_events_pb2
 
 from services.common import feed, rpc, telemetry
+from services.common.feed.outbox import publish_at_end
 from services.common.postgres import Connection
 
 __all__ = ["Act", "Actor", "Outcome", "act_of", "record", "record_all"]
@@ -55,7 +56,7 @@ async def record(  # noqa: PLR0917 - the order in which one says it
     """Write one record in the caller's transaction, which is that of the act; see act_of."""
     service = connection.service
     act = act_of(service, action, subject_kind, subject_key, outcome, actor, details)
-    await record_all(connection, [act])
+    publish_at_end(connection, act)
 
 
 async def record_all(connection: Connection, acts: Sequence[Act]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from services.common.postgres.database import Database
 
 Record = asyncpg.Record
+T = TypeVar("T")
+_Write: TypeAlias = "Callable[[Connection, Sequence[Any]], Awaitable[None]]"
 
 
 class Connection:
@@ -26,11 +28,12 @@ class Connection:
     for what is the database's state, and asyncpg's own error for a violated constraint.
     """
 
-    __slots__ = ("_after_commit", "_inner", "database", "service")
+    __slots__ = ("_after_commit", "_at_end", "_inner", "database", "service")
 
     def __init__(self, inner: PoolConnectionProxy[Record], database: Database) -> None:
         self._inner = inner
         self._after_commit: list[Callable[[], None]] = []
+        self._at_end: dict[_Write, list[Any]] = {}
         self.database = database
         self.service = database.service
 
@@ -78,16 +81,28 @@ class Connection:
     async def savepoint(self) -> AsyncIterator[None]:
         """Undo only the block when it raises, so that the transaction can go on after it."""
         inner = self._inner.transaction()
+        before = {write: list(items) for write, items in self._at_end.items()}
         with translated():
             await inner.start()
         try:
             yield
         except BaseException:
+            self._at_end = before
             with translated():
                 await inner.rollback()
             raise
         with translated():
             await inner.commit()
+
+    def at_end(self, write: Callable[[Connection, Sequence[T]], Awaitable[None]], item: T) -> None:
+        """Have write called once, before the commit, with all the items given for it in order."""
+        self._at_end.setdefault(write, []).append(item)
+
+    async def finish(self) -> None:
+        """Do what at_end asked for. Only Database calls it."""
+        waiting, self._at_end = self._at_end, {}
+        for write, items in waiting.items():
+            await write(self, items)
 
     def on_commit(self, callback: Callable[[], None]) -> None:
         """Call a quick function after the commit; never after a rollback.

@@ -117,6 +117,7 @@ class Database:
             connection = Connection(inner, self)
             try:
                 yield connection
+                await connection.finish()
             except BaseException:
                 await self._roll_back(transaction)
                 raise

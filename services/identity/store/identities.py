@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
-from services.common import audit, feed
+from services.common import audit
 from services.common.errors import AlreadyExists
+from services.common.feed.outbox import publish_at_end
 from services.common.postgres import Connection, Database, Record, load_queries
 from services.identity import convert
 from services.identity.domain.identity import (
@@ -189,18 +190,18 @@ class PostgresTransaction:
         self, identity: Identity, uin: LookupKey, record: SealedForAuthentication
     ) -> None:
         """Tell the followers that an individual can be authenticated."""
-        await feed.publish(self._connection, convert.identity_published(identity, uin, record))
+        publish_at_end(self._connection, convert.identity_published(identity, uin, record))
 
     async def publish_state(
         self, identity_id: UUID, state: IdentityState, changed_at: datetime
     ) -> None:
         """Tell the followers of a state."""
         event = convert.identity_state_changed(identity_id, state, changed_at)
-        await feed.publish(self._connection, event)
+        publish_at_end(self._connection, event)
 
     async def publish_vid(self, vid: Vid) -> None:
         """Tell the followers of a VID as it is now."""
-        await feed.publish(self._connection, convert.vid_changed(vid))
+        publish_at_end(self._connection, convert.vid_changed(vid))
 
     async def audit(
         self,

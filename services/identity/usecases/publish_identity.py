@@ -51,9 +51,9 @@ class PublishIdentity:
             return await self._issue_vid.draw(identity.identity_id, VidType.PERPETUAL, now)
 
         # Side by side, so that calls of Vault under one key become one.
-        sealed, [lookup], vid = await asyncio.gather(
+        sealed, lookup, vid = await asyncio.gather(
             self._keys.seal_for_authentication(record, uin, identity.identity_id, identity.version),
-            self._keys.published_keys([uin]),
+            self._published_key(uin),
             draw(),
         )
 
@@ -62,6 +62,12 @@ class PublishIdentity:
 
         await self._issue_vid.until_free(draw, store, first=vid)
         return identity.identity_id
+
+    async def _published_key(self, uin: str) -> LookupKey:
+        # The VID's keys are asked for one turn later: let this one go with them.
+        await asyncio.sleep(0)
+        [lookup] = await self._keys.published_keys([uin])
+        return lookup
 
     async def _activate(
         self,

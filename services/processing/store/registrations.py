@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
-from services.common import audit, feed
+from services.common import audit
+from services.common.feed.outbox import publish_at_end
 from services.common.postgres import Connection, Database, load_queries
 from services.processing import convert
 from services.processing.domain.candidates import CaseCandidate
@@ -87,7 +88,7 @@ class PostgresTransaction:
         )
         if row is None:
             return False
-        await feed.publish(self._connection, convert.advanced(registration_of(row)))
+        publish_at_end(self._connection, convert.advanced(registration_of(row)))
         return True
 
     async def restart(self, received: Received, first_stage: str) -> bool:
@@ -105,13 +106,12 @@ class PostgresTransaction:
         )
         if row is None:
             return False
-        await self._connection.execute(QUERIES["forget_demographic_keys"], received.registration_id)
-        await feed.publish(self._connection, convert.advanced(registration_of(row)))
+        publish_at_end(self._connection, convert.advanced(registration_of(row)))
         return True
 
     async def turn_away(self, received: Received, reason: str) -> None:
         """Tell the followers that a packet is not wanted; its registration stays as it is."""
-        await feed.publish(self._connection, convert.turned_away(received, reason))
+        publish_at_end(self._connection, convert.turned_away(received, reason))
 
     async def claim(self, lease_s: float) -> Registration | None:
         """Lease the registration that is due longest, passing over those being leased."""
@@ -158,7 +158,7 @@ class PostgresTransaction:
             waits_for=waits_for,
         )
         if state is not registration.state:
-            await feed.publish(self._connection, convert.advanced(after))
+            publish_at_end(self._connection, convert.advanced(after))
         if state.is_final:
             await self._connection.execute(QUERIES["wake_waiting"], registration.registration_id)
         return after
@@ -167,7 +167,7 @@ class PostgresTransaction:
         """Let a paused registration go on, and tell the followers."""
         row = await self._connection.fetchrow(QUERIES["resume"], registration_id)
         if row is not None:
-            await feed.publish(self._connection, convert.advanced(registration_of(row)))
+            publish_at_end(self._connection, convert.advanced(registration_of(row)))
 
     async def take_demographic_keys(
         self, registration_id: str, token: int, keys: Mapping[str, LookupKey]

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 
-from services.common import audit, feed
+from services.common import audit
+from services.common.feed.outbox import publish_at_end
 from services.common.postgres import Connection, Database, Record, load_queries
 from services.registration import convert
 from services.registration.domain.packet import ExternalStatus, Packet, SyncItem
@@ -101,7 +102,7 @@ class PostgresStore(Store):
 
     async def publish_received(self, packet: Packet) -> None:
         """Tell those who follow that the packet is stored."""
-        await feed.publish(self._connection, convert.packet_received_to_proto(packet))
+        publish_at_end(self._connection, convert.packet_received_to_proto(packet))
 
     async def record(
         self, action: str, machine_id: str, subject: tuple[str, str], details: Mapping[str, str]

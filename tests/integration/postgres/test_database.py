@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 
 import asyncpg
 import pytest
 
 from services.common.errors import Aborted, Unavailable
-from services.common.postgres import Database, Limits
+from services.common.postgres import Connection, Database, Limits
 from tests.conftest import MakeDatabase
 from tests.fakes import databases
 from tests.fakes.servers import PostgresServer
@@ -150,3 +152,37 @@ async def test_a_service_cannot_change_its_feed_or_its_migrations(
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await db.execute(statement)
+
+
+async def test_what_waits_for_the_end_is_done_once_inside_the_transaction(
+    make_database: MakeDatabase,
+) -> None:
+    database = await make_database("identity")
+    written: list[list[str]] = []
+
+    async def write(connection: Connection, items: Sequence[str]) -> None:
+        written.append(list(items))
+        if "bad" in items:
+            raise RuntimeError
+        await connection.execute("insert into feed_position values ($1, 0, 1, '1', 1)", items[0])
+
+    async with database.transaction() as connection:
+        connection.at_end(write, "one")
+        with suppress(ZeroDivisionError):
+            async with connection.savepoint():
+                connection.at_end(write, "undone")
+                raise ZeroDivisionError
+        connection.at_end(write, "two")
+        assert written == []
+    assert written == [["one", "two"]]
+    assert await database.fetchval("select count(*) from feed_position where source = 'one'") == 1
+    with pytest.raises(RuntimeError):
+        async with database.transaction() as connection:
+            await connection.execute("insert into feed_position values ('three', 0, 1, '1', 1)")
+            connection.at_end(write, "bad")
+    with pytest.raises(ZeroDivisionError):
+        async with database.transaction() as connection:
+            connection.at_end(write, "never")
+            raise ZeroDivisionError
+    assert written[1:] == [["bad"]]
+    assert await database.fetchval("select count(*) from feed_position where source = 'three'") == 0
