@@ -14,6 +14,7 @@ from services.common import mesh
 from services.common.clock import SystemClock
 from services.common.process import Built, Service
 from services.common.telemetry import Telemetry
+from services.notification.clients.sealer import KeepingSealer
 from services.notification.clients.sms import HttpSmsSender
 from services.notification.clients.smtp import SmtpSender
 from services.notification.config import Config
@@ -39,10 +40,11 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
         if config.sms is not None:
             senders[Channel.SMS] = HttpSmsSender(config.sms, session)
         messages = StoredMessages(member.database)
-        accept = AcceptMessage(messages, member.vault, load_catalogue(), senders.keys(), clock)
+        sealer = KeepingSealer(member.vault)
+        accept = AcceptMessage(messages, sealer, load_catalogue(), senders.keys(), clock)
         deliver = DeliverMessages(
             messages,
-            member.vault,
+            sealer,
             senders,
             clock,
             give_up_after_s=config.give_up_after_s,

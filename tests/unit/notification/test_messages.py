@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from services.common.errors import FailedPrecondition, InvalidArgument, NotFound
+from services.notification.clients.sealer import MOST_KEPT, KeepingSealer
 from services.notification.domain.message import (
     Channel,
     DeliveryDelayed,
@@ -210,3 +211,26 @@ def test_nothing_personal_shows_in_what_is_printed(setting: Setting) -> None:
     shown = repr(text) + repr(replace(setting.order, parameters={"otp": "424242"}))
     assert "ada@" not in shown
     assert "424242" not in shown
+
+
+class CountingSealer(Reversing):
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def decrypt(self, key: str, ciphertexts: Sequence[str]) -> list[bytes]:
+        self.asked += ciphertexts
+        return await super().decrypt(key, ciphertexts)
+
+
+async def test_what_was_just_sealed_is_opened_once_without_asking() -> None:
+    asked = CountingSealer()
+    sealer = KeepingSealer(asked)
+    [one, two] = await sealer.encrypt("key", [b"one", b"two"])
+    assert await sealer.decrypt("key", [one]) == [b"one"]
+    assert asked.asked == []
+    assert await sealer.decrypt("key", [one, two]) == [b"one", b"two"]
+    assert await sealer.decrypt("other", [two]) == [b"two"]
+    assert asked.asked == [one, two]
+    first, *_ = await sealer.encrypt("key", [bytes([n]) for n in range(MOST_KEPT + 1)])
+    assert await sealer.decrypt("key", [first]) == [b"\0"]
+    assert asked.asked == [one, two, first]
