@@ -129,9 +129,24 @@ async def _drain(
     loop = asyncio.get_running_loop()
     end = loop.time() + grace_s
     by_name = {service.name: service for service in services}
-    for together in drain_order({name: set(own[name].peers) for name in by_name}):
+    for together in drain_order(callees(services, own)):
         left = max(1.0, end - loop.time())
         await asyncio.gather(*(by_name[name].server.drain(left) for name in together))
+
+
+def callees(services: Sequence[Service], own: Mapping[str, ServiceConfig]) -> dict[str, set[str]]:
+    """Return whom each service can wait for: its peers here that have an RPC for it.
+
+    The peers alone say little: on one machine everybody's are all the others.
+    """
+    return {
+        caller.name: {
+            callee.name
+            for callee in services
+            if callee.name in own[caller.name].peers and callee.server.answers(caller.name)
+        }
+        for caller in services
+    }
 
 
 async def _until_stopped(

@@ -72,6 +72,7 @@ class Server:
         self._handlers: dict[str, Handler] = {}
         self._services: list[str] = []
         self._at_edge: dict[str, MethodDescriptor] = {}
+        self._routes: list[Route] = []
         self._health = health.aio.HealthServicer()
         self._server: grpc.aio.Server | None = None
         self._not_serving: set[str] = set()
@@ -112,9 +113,20 @@ class Server:
         }
         self._register(add_to_server, servicer, routes)
         self._services.append(descriptor.full_name)
+        self._routes += routes.values()
         for method in descriptor.methods:
             if EDGE in routes[method.name].callers:
                 self._at_edge[routes[method.name].method] = method
+
+    def answers(self, caller: str) -> bool:
+        """Say whether caller may call anything here that it then waits for.
+
+        A stream without end for everybody is no such thing: a drain ends subscriptions.
+        """
+        return any(
+            caller in route.callers or (route.max_deadline_s is not None and route.allows(caller))
+            for route in self._routes
+        )
 
     async def start(self) -> None:
         """Listen and serve; port is then known and every service SERVING.
