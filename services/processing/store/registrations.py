@@ -106,6 +106,7 @@ class PostgresTransaction:
         )
         if row is None:
             return False
+        await self._connection.execute(QUERIES["forget_demographic_keys"], received.registration_id)
         publish_at_end(self._connection, convert.advanced(registration_of(row)))
         return True
 
