@@ -21,6 +21,11 @@ class Mailbox:
     def __init__(self) -> None:
         self.mails: list[bytes] = []
         self.rcpt_reply = "250 OK"
+        self.servers: list[SMTP] = []
+
+    def serve(self) -> SMTP:
+        self.servers.append(SMTP(self, loop=asyncio.get_running_loop()))
+        return self.servers[-1]
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -39,7 +44,7 @@ class Mailbox:
 async def mailbox() -> AsyncIterator[tuple[Mailbox, int]]:
     box = Mailbox()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(box, loop=loop), "127.0.0.1", 0)
+    server = await loop.create_server(box.serve, "127.0.0.1", 0)
     yield box, server.sockets[0].getsockname()[1]
     server.close()
 
@@ -78,3 +83,25 @@ async def test_a_final_reply_refuses_and_a_passing_one_delays(
 async def test_a_server_that_is_away_delays(unused_tcp_port: int) -> None:
     with pytest.raises(DeliveryDelayed):
         await sender(unused_tcp_port).send(uuid4(), Text("ada@example.org", "s", "b"))
+
+
+async def test_a_connection_is_kept_and_one_that_was_closed_is_made_anew(
+    mailbox: tuple[Mailbox, int],
+) -> None:
+    box, port = mailbox
+    kept = sender(port)
+    text = Text("ada@example.org", "s", "b")
+    await kept.send(uuid4(), text)
+    await kept.send(uuid4(), text)
+    assert (len(box.mails), len(box.servers)) == (2, 1)
+    transport = box.servers[0].transport
+    assert transport is not None
+    transport.close()
+    await kept.send(uuid4(), text)
+    assert (len(box.mails), len(box.servers)) == (3, 2)
+    box.rcpt_reply = "550 no such user"
+    with pytest.raises(DeliveryRefused):
+        await kept.send(uuid4(), text)
+    box.rcpt_reply = "250 OK"
+    await asyncio.gather(*(kept.send(uuid4(), text) for _ in range(3)))
+    assert len(box.mails) == 6
