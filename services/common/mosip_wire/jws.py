@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
@@ -31,6 +32,9 @@ SigningKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519Pri
 
 _HEADER_LIMITS = JsonLimits(max_bytes=64 * 1024, max_depth=4, max_nodes=64)
 _MAX_CERTIFICATES = 8
+# Remembered as parsed: so many, each at most so long in base64.
+_MAX_HEADERS = 512
+_MAX_REMEMBERED_CHARS = 16 * 1024
 _MIN_RSA_BITS = 2048
 _COORDINATE_BYTES = 32
 _PEM = re.compile(
@@ -128,20 +132,47 @@ def _parse(text: str) -> Jws:
     if len(parts) != 3 or not text.isascii():
         raise JwsError("MALFORMED")
     protected, payload_b64, signature_b64 = parts
+    read = _header if len(protected) <= _MAX_REMEMBERED_CHARS else _header.__wrapped__
+    header = read(protected)
     try:
-        header = loads_object(base64url.decode(protected), _HEADER_LIMITS)
         payload = base64url.decode(payload_b64) if payload_b64 else None
         signature = base64url.decode(signature_b64)
+    except ValueError:
+        raise JwsError("MALFORMED") from None
+    if not signature:
+        raise JwsError("MALFORMED")
+    return Jws(
+        protected,
+        dict(header.members),
+        header.algorithm,
+        header.certificates,
+        payload,
+        payload_b64,
+        signature,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    members: dict[str, Any]
+    algorithm: str
+    certificates: tuple[bytes, ...]
+
+
+@lru_cache(maxsize=_MAX_HEADERS)
+def _header(protected: str) -> _Header:
+    """Read a header; a partner's or device's is the same bytes with every request."""
+    try:
+        header = loads_object(base64url.decode(protected), _HEADER_LIMITS)
     except (JsonRefusedError, ValueError):
         raise JwsError("MALFORMED") from None
     # crit asks for extensions, b64 for an unencoded payload: neither is MOSIP's.
-    if not signature or "crit" in header or "b64" in header:
+    if "crit" in header or "b64" in header:
         raise JwsError("MALFORMED")
     algorithm = header.get("alg")
     if algorithm not in ALGORITHMS:
         raise JwsError("ALGORITHM_REFUSED")
-    certificates = _certificates(header.get("x5c"))
-    return Jws(protected, header, algorithm, certificates, payload, payload_b64, signature)
+    return _Header(header, str(algorithm), _certificates(header.get("x5c")))
 
 
 def _certificates(x5c: object) -> tuple[bytes, ...]:

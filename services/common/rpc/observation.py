@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 from opentelemetry import trace
 from opentelemetry.metrics import CallbackOptions, Observation
-from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from services.common import telemetry
+from services.common.telemetry.instruments import tracing
 from services.common.telemetry.logs import instant, write_known
 
 FLUSH_S = 0.1
@@ -161,11 +161,6 @@ def flush() -> None:
 def note_client_call(method: str, code: str, started: float) -> None:
     """Note a call that this process made; started is time.perf_counter() at its start."""
     _notes.add(_CalledNote(method, code, time.perf_counter() - started))
-
-
-def tracing() -> bool:
-    """Say whether spans go anywhere; without that none are made."""
-    return isinstance(trace.get_tracer_provider(), TracerProvider)
 
 
 def server_span(method: str, metadata: dict[str, str | bytes]) -> AbstractContextManager[object]:

@@ -21,6 +21,14 @@ DURATION_BOUNDARIES_S = (
 )  # fmt: skip
 
 
+_tracing = [False]
+
+
+def tracing() -> bool:
+    """Say whether spans go anywhere; without that none are made."""
+    return _tracing[0]
+
+
 def meter(name: str) -> metrics.Meter:
     """Return a meter; its instruments do nothing until the process sets telemetry up."""
     return metrics.get_meter(name)
@@ -66,6 +74,7 @@ def setup(config: TelemetryConfig, process: str) -> Telemetry:
         readers.append(_otlp_metrics(config.otlp_endpoint))
         spans = _otlp_traces(config.otlp_endpoint, resource, config.trace_ratio)
         trace.set_tracer_provider(spans)
+        _tracing[0] = True
         closers.append(spans.shutdown)
     if readers:
         meters = MeterProvider(metric_readers=readers, resource=resource)

@@ -1,6 +1,5 @@
 """Whether a request is let through: who asks, under which policy, and whether they signed it."""
 
-import asyncio
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -46,9 +45,7 @@ class Admit:
         """
         if not (request.licence_key and request.partner_id and request.api_key):
             raise WireError(IdaError.URI_PATH_PARAMS_MISSING)
-        licence, api_key = await asyncio.gather(
-            self._keys.licence(request.licence_key), self._keys.api_key(request.api_key)
-        )
+        licence, api_key = await self._keys.both(request.licence_key, request.api_key)
         now = self._clock.now()
         admission = self._directory.admit(licence, request.partner_id, api_key, now)
         if len(request.body) > self._max_body_bytes:

@@ -1,5 +1,6 @@
 """Licence and API keys by keyed hash; a key that is known costs Vault nothing."""
 
+import asyncio
 import hashlib
 import re
 from collections import OrderedDict
@@ -30,6 +31,13 @@ class KeyHashes:
         self._max_entries = max_entries
         self._known: OrderedDict[bytes, tuple[float, bytes]] = OrderedDict()
 
+    async def both(self, licence: str, api_key: str) -> tuple[bytes | None, bytes | None]:
+        """Return the keyed hashes of a licence key and an API key; see licence and api_key."""
+        known = self._remembered(b"licence", licence), self._remembered(b"api-key", api_key)
+        if None not in known:
+            return known
+        return await asyncio.gather(self.licence(licence), self.api_key(api_key))
+
     async def licence(self, secret: str) -> bytes | None:
         """Return the keyed hash of a licence key, None when it is nobody's.
 
@@ -49,10 +57,10 @@ class KeyHashes:
     async def _hash(self, kind: bytes, secret: str, among: Container[bytes]) -> bytes | None:
         if not _FORM.fullmatch(secret):
             return None
-        entry = hashlib.sha256(kind + b"\0" + secret.encode("ascii")).digest()
-        remembered = self._known.get(entry)
-        if remembered is not None and self._clock.monotonic() < remembered[0]:
-            return remembered[1]
+        remembered = self._remembered(kind, secret)
+        if remembered is not None:
+            return remembered
+        entry = _entry(kind, secret)
         for version in sorted(self._directory.key_versions, reverse=True):
             [mac] = await self._macs.hmac(KEY, [secret.encode("ascii")], version=version)
             if mac.digest in among:
@@ -61,8 +69,17 @@ class KeyHashes:
         self._known.pop(entry, None)
         return None
 
+    def _remembered(self, kind: bytes, secret: str) -> bytes | None:
+        kept = self._known.get(_entry(kind, secret))
+        return kept[1] if kept is not None and self._clock.monotonic() < kept[0] else None
+
     def _remember(self, entry: bytes, digest: bytes) -> None:
         self._known[entry] = (self._clock.monotonic() + self._ttl_s, digest)
         self._known.move_to_end(entry)
         while len(self._known) > self._max_entries:
             self._known.popitem(last=False)
+
+
+def _entry(kind: bytes, secret: str) -> bytes:
+    # Whatever came in the path; what is no key by its form is never remembered.
+    return hashlib.sha256(kind + b"\0" + secret.encode("utf-8", "replace")).digest()
