@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
 from opentelemetry import metrics
 
 from services.common.config import VaultConfig
 from services.common.errors import PlatformError
 from services.common.vault.breaker import Breaker
 from services.common.vault.errors import away, sealed
-from services.common.vault.http import HttpClient
 from services.common.vault.limits import VaultLimits
 
 _METER = metrics.get_meter("idmesh.vault")
@@ -23,7 +23,6 @@ _CALL_S = _METER.create_histogram(
     "idmesh_vault_call_seconds", unit="s", description="Time of a request, by verb and outcome."
 )
 _TOO_MANY = 429
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True)
@@ -50,23 +49,31 @@ class Transport:
     def __init__(self, config: VaultConfig, limits: VaultLimits) -> None:
         self._config = config
         self._limits = limits
-        self._http: HttpClient | None = None
+        self._session: aiohttp.ClientSession | None = None
+        self._base = (config.address or "http://vault").rstrip("/")
         self.breaker = Breaker(limits)
 
     async def open(self) -> None:
         """Make the pool; connects when it is used."""
-        self._http = HttpClient(
-            self._config.address or "http://vault",
-            self._config.unix_socket,
-            connections=self._limits.connections,
+        connector: aiohttp.BaseConnector
+        if self._config.unix_socket:
+            connector = aiohttp.UnixConnector(
+                self._config.unix_socket, limit=self._limits.connections
+            )
+        else:
+            connector = aiohttp.TCPConnector(limit=self._limits.connections)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            # Follows neither proxies nor redirects: a token goes to the configured address only.
+            trust_env=False,
             headers={"X-Vault-Request": "true", "Content-Type": "application/json"},
         )
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._http is not None:
-            self._http.close()
-            self._http = None
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
 
     async def call(
         self,
@@ -113,39 +120,42 @@ class Transport:
     ) -> Answer:
         try:
             return await self._send_once(method, path, body, token)
-        except ConnectionError:
+        except (aiohttp.ClientConnectionError, ConnectionError):
             # A kept connection may have ended while idle, and every call may be repeated.
             try:
                 return await self._send_once(method, path, body, token)
-            except OSError as error:
+            except (aiohttp.ClientError, OSError) as error:
                 raise away(type(error).__name__) from error
-        except OSError as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise away(type(error).__name__) from error
 
     async def _send_once(
         self, method: str, path: str, body: Mapping[str, Any] | None, token: str
     ) -> Answer:
-        assert self._http is not None, "the client is not open"
-        status, payload = await self._http.request(
+        assert self._session is not None, "the client is not open"
+        headers = {"X-Vault-Token": token} if token else {}
+        async with self._session.request(
             method,
-            f"/v1/{path}",
-            {"X-Vault-Token": token} if token else {},
-            _encode(body).encode() if body is not None else None,
-        )
-        if status == 503:
+            f"{self._base}/v1/{path}",
+            data=json.dumps(body).encode() if body is not None else None,
+            headers=headers,
+            allow_redirects=False,
+        ) as response:
+            payload = await response.read()
+        if response.status == 503:
             raise sealed()
-        if 300 <= status < 400:
-            raise away(f"status {status}")
-        if status == _TOO_MANY:
+        if 300 <= response.status < 400:
+            raise away(f"status {response.status}")
+        if response.status == _TOO_MANY:
             raise away("too many requests")
         try:
-            answer = Answer(status, json.loads(payload) if payload else {})
+            answer = Answer(response.status, json.loads(payload) if payload else {})
         except ValueError as error:
             raise away("no JSON") from error
         # An RSA ciphertext that does not decrypt is reported with status 500. Taken for a fault
         # of the server it would let anybody who can send one open the breaker for all.
-        if status >= 500 and not answer.has_results:
-            raise away(f"status {status}")
+        if response.status >= 500 and not answer.has_results:
+            raise away(f"status {response.status}")
         return answer
 
 
