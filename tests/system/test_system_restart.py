@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from services.local import control
 from services.local.sandbox.partner import RelyingParty
 from tests.fakes.mesh import Enrolled, World, within
@@ -20,8 +22,9 @@ async def test_after_a_stop_and_a_start_people_are_known_and_further_ones_enrol(
     folder = world.mesh.folder.root
     replayed = bank.prepare(alice.right)
     assert (await bank.send(replayed)).ok
-    idmesh(folder, "down")
-    start(folder, otlp)
+    # Beside the loop, so that the client sees its connections end.
+    await asyncio.to_thread(idmesh, folder, "down")
+    await asyncio.to_thread(start, folder, otlp)
 
     async def known() -> bool:
         return (await bank.authenticate(alice.right)).ok
