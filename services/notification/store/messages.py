@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from services.common import audit
+from services.common import audit, feed
 from services.common.postgres import Database, load_queries
 from services.notification.domain.message import Channel, Queued, State
 
@@ -26,27 +26,30 @@ class StoredMessages:
 
     async def add(self, idempotency_key: str, message: Queued) -> UUID:
         """Queue a message and return its id, or the id of the one with this key."""
-        async with self._database.transaction() as connection:
-            added = await connection.fetchval(
-                QUERIES["add"],
-                message.message_id,
-                idempotency_key,
-                message.channel.value,
-                message.sealed,
-                message.accepted_at,
-                message.expires_at,
-            )
-            if added is None:
-                found: UUID = await connection.fetchval(QUERIES["find"], idempotency_key)
-                return found
-            await audit.record(
-                connection,
-                "MESSAGE_ACCEPTED",
-                "message",
-                message.message_id.bytes,
-                audit.Outcome.SUCCEEDED,
-                details={"channel": message.channel.name},
-            )
+        act = audit.act_of(
+            self._database.service,
+            "MESSAGE_ACCEPTED",
+            "message",
+            message.message_id.bytes,
+            audit.Outcome.SUCCEEDED,
+            details={"channel": message.channel.name},
+        )
+        types, events = feed.rows_of([act])
+        added = await self._database.fetchval(
+            QUERIES["add"],
+            message.message_id,
+            idempotency_key,
+            message.channel.value,
+            message.sealed,
+            message.accepted_at,
+            message.expires_at,
+            types,
+            events,
+        )
+        if added is None:
+            found: UUID = await self._database.fetchval(QUERIES["find"], idempotency_key)
+            return found
+        feed.published(self._database)
         return message.message_id
 
     async def claim(self, now: datetime, lease_until: datetime) -> Queued | None:

@@ -1,8 +1,14 @@
+-- The audit record is written with the message, by the same statement, or neither is.
 -- name: add
-insert into message (message_id, idempotency_key, channel, sealed, accepted_at, expires_at, next_attempt_at)
-values ($1, $2, $3, $4, $5, $6, $5)
-on conflict (idempotency_key) do nothing
-returning message_id
+with added as (
+    insert into message (
+        message_id, idempotency_key, channel, sealed, accepted_at, expires_at, next_attempt_at
+    )
+    values ($1, $2, $3, $4, $5, $6, $5)
+    on conflict (idempotency_key) do nothing
+    returning message_id
+)
+select message_id, feed_publish_all(0::smallint, $7, $8) as told from added
 
 -- name: find
 select message_id from message where idempotency_key = $1

@@ -9,6 +9,7 @@ from typing import cast
 from uuid import uuid4
 
 import pytest
+from idmesh.audit.v1 import audit_events_pb2
 
 from services.common.postgres import Database
 from services.notification.domain.message import Channel, Queued, State
@@ -93,3 +94,18 @@ async def test_claims_at_the_same_time_never_share_a_message(messages: Messages)
     claims = await asyncio.gather(*(messages.claim(NOW, NOW + MINUTE) for _ in range(8)))
     claimed = [claim.message_id for claim in claims if claim is not None]
     assert len(claimed) == len(set(claimed)) >= 1
+
+
+@pytest.mark.postgres
+async def test_a_message_and_its_record_are_one_and_the_same_key_adds_neither(
+    make_database: Callable[[str], Awaitable[Database]],
+) -> None:
+    database = await make_database("notification")
+    messages = StoredMessages(database)
+    message = a_message()
+    assert await messages.add("key", message) == message.message_id
+    assert await messages.add("key", a_message()) == message.message_id
+    [row] = await database.fetch("select event_type, payload from feed")
+    assert row["event_type"] == audit_events_pb2.AuditRecorded.DESCRIPTOR.full_name
+    act = audit_events_pb2.AuditRecorded.FromString(row["payload"])
+    assert (act.action, act.subject.key) == ("MESSAGE_ACCEPTED", message.message_id.bytes)
