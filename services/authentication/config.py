@@ -45,7 +45,8 @@ class Config(ServiceConfig):
     iris_min_similarity: float = 0.68
     face_min_similarity: float = 0.80
     matcher_threads: int = 2
-    signing_threads: int = 2
+    # For answers; zero: on the event loop, which is cheapest while there are few cores.
+    signing_threads: int = 0
     response_certificate_s: int = 2_592_000
     envelope_certificate_s: int = 31_536_000
     notification_timeout_s: float = 5.0

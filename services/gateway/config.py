@@ -19,5 +19,6 @@ class Config(ServiceConfig):
     # So long the keyed hash of a known licence or API key is remembered, in seconds.
     key_cache_s: float = 60.0
     key_cache_entries: int = 10_000
-    signing_threads: int = 1
+    # For answers; zero: on the event loop, which is cheapest while there are few cores.
+    signing_threads: int = 0
     response_certificate_s: int = 2_592_000
