@@ -53,6 +53,15 @@ async def test_the_most_similar_reference_counts(matcher: NativeMatcher) -> None
     assert await matcher.verify([(probe, [foreign, own])])
 
 
+async def test_much_work_leaves_the_event_loop_and_comes_to_the_same(
+    matcher: NativeMatcher,
+) -> None:
+    own, foreign = session(1, 1)[0][1], session(2, 1)[0][1]
+    probe = session(1, 2)[0][0]
+    assert await matcher.verify([(probe, [foreign, own] * 10)])
+    assert not await matcher.verify([(probe, [foreign] * 10)])
+
+
 @pytest.mark.parametrize(
     ("data", "error"),
     [
