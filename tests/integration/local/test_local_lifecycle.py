@@ -84,15 +84,24 @@ async def read_row(mesh: Supervisor) -> int:
         await connection.close()
 
 
+@pytest.fixture
+def family() -> Callable[[], list[psutil.Process]]:
+    """Tells what runs below this process since the test began: other suites keep servers."""
+    before = set(psutil.Process().children(recursive=True))
+    return lambda: [
+        child for child in psutil.Process().children(recursive=True) if child not in before
+    ]
+
+
 async def test_state_survives_a_stop_a_second_start_is_quick_and_nothing_is_left_running(
-    folder: Path,
+    folder: Path, family: Callable[[], list[psutil.Process]]
 ) -> None:
     async with running(settings(folder, "audit")) as mesh:
         await write_row(mesh)
-        family = psutil.Process().children(recursive=True)
-        names = {process.name() for process in family}
+        started = family()
+        names = {process.name() for process in started}
         assert {"postgres", "bao", "envoy"} <= names
-    assert not [process for process in family if process.is_running()]
+    assert not [process for process in started if process.is_running()]
     ca = (folder / "tls" / "ca.pem").read_text()
 
     began = time.monotonic()
@@ -168,7 +177,9 @@ def test_a_child_that_was_restarted_just_now_is_ended_too_and_the_ports_stay(
     assert ports.remembered(second.folder).base == block
 
 
-async def test_a_taken_port_stops_the_start_before_anything_runs(folder: Path) -> None:
+async def test_a_taken_port_stops_the_start_before_anything_runs(
+    folder: Path, family: Callable[[], list[psutil.Process]]
+) -> None:
     base = ports.choose(folders.open_folder(folder), mode="auto").base
     with socket.socket() as other:
         other.bind(("127.0.0.1", base + ports.OFFSETS["openbao"]))
@@ -179,11 +190,13 @@ async def test_a_taken_port_stops_the_start_before_anything_runs(folder: Path) -
                 type(chosen)(data_folder=folder, port_base=base, ports="fixed", processes=())
             ):
                 pass
-    assert psutil.Process().children() == []
+    assert family() == []
 
 
 async def test_a_program_that_cannot_start_ends_the_start_with_its_last_words(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path,
+    family: Callable[[], list[psutil.Process]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     broken = folder.parent / "envoy"
     broken.write_text("#!/bin/sh\necho 'no such license' >&2\nexit 3\n")
@@ -195,7 +208,7 @@ async def test_a_program_that_cannot_start_ends_the_start_with_its_last_words(
     ):
         async with running(settings(folder)):
             pass
-    assert psutil.Process().children() == []
+    assert family() == []
 
 
 async def test_a_clone_below_a_private_folder_works_and_leaves_its_parents_alone(
