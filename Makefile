@@ -22,6 +22,7 @@ $(UV):
 .venv: $(UV) ## Makes the environment, the stubs and the matcher
 	@$(PYTHON) -c 'import sysconfig, pathlib, sys; sys.exit(not pathlib.Path(sysconfig.get_paths()["include"], "Python.h").exists())' \
 	  || { echo "Python's headers are missing: apt-get install python3-dev"; exit 1; }
+	@mkdir -p build/stubs
 	@$(UV) sync --frozen --quiet --python $(PYTHON) $(EXTRAS)
 .PHONY: .venv
 

@@ -93,8 +93,13 @@ def build_stubs() -> None:
     for folder in [path for path in fresh.rglob("*") if path.is_dir()]:
         (folder / "__init__.py").touch()
         (folder / "py.typed").touch()
-    shutil.rmtree(STUBS, ignore_errors=True)
-    fresh.rename(STUBS)
+    # The folder itself stays: uv takes a new one for a reason to build again.
+    STUBS.mkdir(exist_ok=True)
+    for old in STUBS.iterdir():
+        shutil.rmtree(old)
+    for made in fresh.iterdir():
+        made.rename(STUBS / made.name)
+    fresh.rmdir()
     stamp.write_text(digest)
 
 
