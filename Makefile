@@ -2,6 +2,8 @@
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 UV := .venv-uv/bin/uv
+# The interpreter is the machine's own; none is downloaded.
+export UV_PYTHON_DOWNLOADS := never
 EXTRAS := --extra local
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
