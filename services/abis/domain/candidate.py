@@ -74,10 +74,11 @@ def least_of_best(modality: Modality, modalities: int, min_similarity: float) ->
 
     Args:
         modality: whose fused similarity is bounded.
-        modalities: how many the probe has.
+        modalities: how many the probe has; a reference may have fewer.
         min_similarity: of the person, to be a candidate.
     """
-    least = _least_of_mean(modalities, min_similarity)
+    # A reference may lack some of them, and of little evidence fewer can make more.
+    least = min(_least_of_mean(count, min_similarity) for count in range(1, modalities + 1))
     if modality is Modality.FINGER:
         return max(least - _ROUNDING, 0.0)
     for (low, at_low), (high, at_high) in itertools.pairwise(_knots(modality)):

@@ -6,7 +6,7 @@ from itertools import pairwise, permutations
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import matcher_ext
@@ -45,6 +45,14 @@ def test_the_scale_keeps_the_order(modality: Modality, values: list[float]) -> N
     asked=st.integers(0, 2),
     min_similarity=PROPORTIONS,
 )
+@example(
+    values=[0.0] * 3,
+    modalities=[Modality.FINGER, Modality.IRIS, Modality.FACE],
+    compared=2,
+    asked=1,
+    min_similarity=0.015625,
+)
+@settings(max_examples=2000)
 def test_whoever_is_a_candidate_is_near_in_one_modality(
     values: list[float],
     modalities: list[Modality],
