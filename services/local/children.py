@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -26,9 +26,6 @@ POLL_S = 0.05
 LOG_LINE_SHOWN = 400
 REFUSED_CONFIG = 78  # starting again would change nothing
 REFUSED_LOGIN = 75  # a service whose wrapped secret id was spent or too old: mint and start again
-
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 # What could bend a child's behaviour from outside: other servers' addresses and proxies.
 _DROPPED = ("PG", "BAO_", "VAULT_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "GRPC_PROXY")
@@ -213,14 +210,13 @@ class Child:
         stdin = asyncio.subprocess.PIPE if self.spec.waits_for_go else asyncio.subprocess.DEVNULL
         with self.spec.log.open("ab") as log:
             return await asyncio.create_subprocess_exec(
-                *self.spec.command,
+                *_dying_with_parent(self.spec.stop_signal, self.spec.command),
                 stdin=stdin,
                 stdout=log,
                 stderr=log,
                 cwd=self.spec.folder,
                 env={**inherited, **self.spec.environment},
                 start_new_session=True,
-                preexec_fn=_dies_with_parent(os.getpid(), self.spec.stop_signal),
                 user=self.spec.uid,
                 group=self.spec.gid,
                 extra_groups=[] if self.spec.uid is not None else None,
@@ -276,16 +272,16 @@ def _told(line: str) -> str:
     return ": ".join(part for part in parts if part)
 
 
-def _dies_with_parent(parent: int, what: signal.Signals) -> Callable[[], None]:
-    """What runs between fork and exec, after the change of user: nothing that allocates much."""
+def _dying_with_parent(what: signal.Signals, command: Sequence[str]) -> list[str]:
+    """The command behind util-linux's setpriv, which has the kernel end it with its parent.
 
-    def set_death_signal() -> None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, int(what))
-        # The parent may have died before the line above; then no signal would ever come.
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return set_death_signal
+    A function to run between fork and exec would do the same; it is unsafe where other
+    threads hold locks, as gRPC's do.
+    """
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise Problem("The program setpriv is missing.", "apt-get install util-linux")
+    return [setpriv, "--pdeathsig", what.name.removeprefix("SIG"), "--", *command]
 
 
 def _describe(returncode: int) -> str:
