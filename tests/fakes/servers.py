@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import ctypes
 import functools
 import http.client
 import json
@@ -22,8 +21,6 @@ from pathlib import Path
 from typing import Any
 
 _START_S = 20.0
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None)
 
 
 @dataclass(frozen=True)
@@ -187,11 +184,13 @@ def _not_root() -> list[str]:
 def _spawn(command: list[Any], log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
         return subprocess.Popen(
-            [str(part) for part in command],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
             # Dies with the tests, also when those are killed.
-            preexec_fn=lambda: _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),  # noqa: PLW1509
-        )  # fmt: skip
+            ["setpriv", "--pdeathsig", "TERM", "--", *(str(part) for part in command)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
 
 
 def _stop_at_exit(process: subprocess.Popen[bytes], by: signal.Signals, folder: Path) -> None:
