@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from services.common.errors import Unavailable
 from services.local import control
 from services.local.sandbox.partner import RelyingParty
 from tests.fakes.mesh import Enrolled, World, within
@@ -27,9 +28,13 @@ async def test_after_a_stop_and_a_start_people_are_known_and_further_ones_enrol(
     await asyncio.to_thread(start, folder, otlp)
 
     async def known() -> bool:
+        try:
+            await world.operator.registration(alice.registration_id)
+        except Unavailable:
+            return False
         return (await bank.authenticate(alice.right)).ok
 
-    # The supervisor says ready once the edge answers.
+    # The supervisor says ready once the edge answers; channels from before reconnect by then.
     await within(5.0, known)
     assert (await bank.send(replayed)).errors == ("IDA-MLC-009",)
     carol = await world.enrol()

@@ -38,9 +38,12 @@ _REPEATABLE = frozenset(
         descriptor_pb2.MethodOptions.IDEMPOTENT,
     }
 )
+# A server that comes back must be met by the retries of a call made meanwhile: together they
+# wait longer than the longest pause between two attempts to connect.
+_LONGEST_RECONNECT_MS = 1_000
 _RETRY = {
-    "maxAttempts": 4,
-    "initialBackoff": "0.05s",
+    "maxAttempts": 5,
+    "initialBackoff": "0.1s",
     "maxBackoff": "1s",
     "backoffMultiplier": 3,
     "retryableStatusCodes": ["UNAVAILABLE"],
@@ -282,7 +285,7 @@ class ManagedChannel(grpc.aio.Channel):
             ("grpc.keepalive_timeout_ms", 10_000),
             ("grpc.http2.max_pings_without_data", 0),
             ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.max_reconnect_backoff_ms", 2_000),
+            ("grpc.max_reconnect_backoff_ms", _LONGEST_RECONNECT_MS),
             ("grpc.dns_min_time_between_resolutions_ms", 5_000),
         ]
 
