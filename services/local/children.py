@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import signal
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from services.local import bytecode
 from services.local.problems import Problem
+from services.local.setpriv import wrapped
 
 FIRST_BACKOFF_S = 0.2
 LONGEST_BACKOFF_S = 10.0
@@ -210,16 +210,18 @@ class Child:
         stdin = asyncio.subprocess.PIPE if self.spec.waits_for_go else asyncio.subprocess.DEVNULL
         with self.spec.log.open("ab") as log:
             return await asyncio.create_subprocess_exec(
-                *_dying_with_parent(self.spec.stop_signal, self.spec.command),
+                *wrapped(
+                    self.spec.command,
+                    uid=self.spec.uid,
+                    gid=self.spec.gid,
+                    parent_death_signal=self.spec.stop_signal,
+                ),
                 stdin=stdin,
                 stdout=log,
                 stderr=log,
                 cwd=self.spec.folder,
                 env={**inherited, **self.spec.environment},
                 start_new_session=True,
-                user=self.spec.uid,
-                group=self.spec.gid,
-                extra_groups=[] if self.spec.uid is not None else None,
             )
 
     async def _end_process(self) -> None:
@@ -270,18 +272,6 @@ def _told(line: str) -> str:
     except (ValueError, KeyError, AttributeError):
         return line
     return ": ".join(part for part in parts if part)
-
-
-def _dying_with_parent(what: signal.Signals, command: Sequence[str]) -> list[str]:
-    """The command behind util-linux's setpriv, which has the kernel end it with its parent.
-
-    A function to run between fork and exec would do the same; it is unsafe where other
-    threads hold locks, as gRPC's do.
-    """
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        raise Problem("The program setpriv is missing.", "apt-get install util-linux")
-    return [setpriv, "--pdeathsig", what.name.removeprefix("SIG"), "--", *command]
 
 
 def _describe(returncode: int) -> str:

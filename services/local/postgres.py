@@ -12,6 +12,7 @@ from pathlib import Path
 from services.local.folder import DataFolder, remember_postgres, sync_folder, write_private
 from services.local.isolation import Isolation
 from services.local.problems import Problem
+from services.local.setpriv import wrapped
 
 ADMIN = "idmesh"
 DATABASE = "idmesh"
@@ -92,14 +93,15 @@ def make_data(folder: DataFolder, cluster: Cluster) -> bool:
         os.chown(password_file, cluster.isolation.uid, cluster.isolation.gid)
     try:
         done = subprocess.run(
-            _initdb(cluster, new, password_file),
+            wrapped(
+                _initdb(cluster, new, password_file),
+                uid=cluster.isolation.uid,
+                gid=cluster.isolation.gid,
+            ),
             capture_output=True,
             text=True,
             check=False,
             cwd=cluster.isolation.data_home,
-            user=cluster.isolation.uid,
-            group=cluster.isolation.gid,
-            extra_groups=[] if cluster.isolation.uid is not None else None,
         )
     finally:
         password_file.unlink()

@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from services.local.folder import existing
+from services.local.setpriv import wrapped
 from services.local.supervisor import Supervisor, running
 from tests.integration.local.harness import HERE, TREE, Detached, settings, state
 
@@ -55,14 +56,15 @@ def detached(folder: Path) -> Iterator[Callable[..., Detached]]:
     ) -> Detached:
         log = (folder.parent / "supervisor.log").open("ab")
         process = subprocess.Popen(
-            [interpreter, str(HERE / "run_supervisor.py"), str(folder), *processes],
+            wrapped(
+                [interpreter, str(HERE / "run_supervisor.py"), str(folder), *processes],
+                uid=user,
+                gid=user,
+            ),
             stdout=log,
             stderr=log,
             cwd=TREE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TREE), *SITE])},
-            user=user,
-            group=user,
-            extra_groups=[] if user is not None else None,
         )
         last = time.monotonic() + 90
         while time.monotonic() < last:
