@@ -7,10 +7,10 @@
 #include <string_view>
 
 #include "idmesh/matcher/comparison.hpp"
-#include "idmesh/matcher/dispatch.hpp"
 #include "idmesh/matcher/error.hpp"
 #include "idmesh/matcher/fusion.hpp"
 #include "idmesh/matcher/gallery.hpp"
+#include "idmesh/matcher/instruction_set.hpp"
 
 namespace py = pybind11;
 namespace im = idmesh::matcher;
@@ -205,11 +205,11 @@ void bind_gallery(py::module_& m) {
 }  // namespace
 
 PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
-    if (const char* refused = im::refused_set()) {
+    if (const char* refused = im::refused_instruction_set()) {
         throw py::import_error(std::string("IDMESH_MATCHER_SET names no usable set: ") + refused);
     }
     py::register_exception_translator(&throw_in_python);
-    m.attr("KERNEL_SET") = im::kernels().name;
+    m.attr("KERNEL_SET") = im::name_of(im::instruction_set());
     bind_templates(m);
     bind_gallery(m);
 }
