@@ -1,7 +1,6 @@
 // References held in memory to be searched. Readers and writers may be on any threads.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -10,16 +9,9 @@
 #include <span>
 #include <vector>
 
-#include "idmesh/matcher/comparison.hpp"
+#include "idmesh/matcher/reference.hpp"
 
 namespace idmesh::matcher {
-
-using ReferenceId = std::array<std::uint8_t, 16>;
-
-struct PositionedTemplate {
-    std::uint8_t position;  // 0 unknown: is compared with every position
-    const Template* value;
-};
 
 struct PositionSimilarity {
     std::uint8_t position;  // of the reference
