@@ -87,7 +87,7 @@ class FingerTemplate:
 
     @property
     def minutiae(self) -> int:
-        """How many minutiae are kept: of more than 96 the best."""
+        """How many minutiae are kept: of more than 64 the best."""
         return self._native.minutiae
 
     @property

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "finger_evidence.hpp"
+#include "finger/evidence.hpp"
 
 namespace idmesh::matcher {
 

@@ -23,7 +23,7 @@ void captures_of_one_finger_are_alike_and_of_two_are_not() {
 
 void any_sizes_give_a_similarity() {
     std::mt19937 random(2);
-    for (const int probe : {1, 2, 3, 95, 96, 255}) {
+    for (const int probe : {1, 2, 3, 63, 64, 255}) {
         for (const int reference : {1, 2, 30, 255}) {
             const auto a = to_template(a_finger(random, probe));
             const auto b = to_template(a_finger(random, reference));

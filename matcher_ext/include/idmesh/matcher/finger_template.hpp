@@ -9,11 +9,12 @@
 namespace idmesh::matcher {
 
 // More minutiae than this are cut down to the best ones: it bounds the time of a comparison.
-inline constexpr std::size_t kMaxMinutiae = 96;
+inline constexpr std::size_t kMaxMinutiae = 64;
+inline constexpr int kMaxCoordinate = 4095;  // pixels of 500 dpi, 20 cm: larger than a palm
 
 struct Minutia {
-    std::int16_t x;          // to the right, in pixels of 500 dpi
-    std::int16_t y;          // upwards, in pixels of 500 dpi
+    std::int16_t x;          // to the right, in pixels of 500 dpi, 0 to kMaxCoordinate
+    std::int16_t y;          // upwards, alike
     std::uint8_t direction;  // counter-clockwise from x, 256 to the turn
     std::uint8_t quality;    // 0 (not given) to 100
 };
@@ -56,7 +57,7 @@ struct RawMinutia {
 // it. Throws MatcherError: TEMPLATE_MALFORMED, TEMPLATE_EMPTY.
 FingerTemplate finger_from_iso(std::span<const std::uint8_t> record, std::size_t view);
 
-// Brings minutiae to 500 dpi, keeps the best kMaxMinutiae and describes each.
+// Brings minutiae to 500 dpi, keeps the best kMaxMinutiae, best first, and describes each.
 // Throws MatcherError: TEMPLATE_EMPTY, TEMPLATE_MALFORMED, VALUE_NOT_FINITE.
 FingerTemplate finger_from_minutiae(std::span<const RawMinutia> minutiae, double dpi_x,
                                     double dpi_y);

@@ -1,10 +1,10 @@
 // One fingerprint comparison: seeds, motion, pairs, and what they say.
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <tuple>
 
-#include "finger_evidence.hpp"
-#include "finger_pairing.hpp"
+#include "finger/evidence.hpp"
+#include "finger/pairing.hpp"
 #include "idmesh/matcher/comparison.hpp"
 #include "idmesh/matcher/dispatch.hpp"
 
@@ -42,16 +42,21 @@ FingerFeatures features_of(const pairing::Pairing& found, const pairing::Overlap
     return features;
 }
 
-}  // namespace
-
-namespace {
-
 // Ties in the pairing go by number, so one order of the two gives one answer for both.
 bool in_order(const FingerView& a, const FingerView& b) noexcept {
     if (a.count != b.count) {
         return a.count < b.count;
     }
-    return std::memcmp(a.minutiae, b.minutiae, a.count * sizeof(Minutia)) <= 0;
+    for (std::size_t k = 0; k < a.count; ++k) {
+        const Minutia& p = a.minutiae[k];
+        const Minutia& r = b.minutiae[k];
+        const auto left = std::tuple(p.x, p.y, p.direction);
+        const auto right = std::tuple(r.x, r.y, r.direction);
+        if (left != right) {
+            return left < right;
+        }
+    }
+    return true;
 }
 
 FingerFeatures features_in_order(const FingerView& probe, const FingerView& reference) noexcept {

@@ -1,13 +1,10 @@
 // Local descriptors: which cells around a minutia hold neighbours, and of which direction, in the
 // frame of the minutia. After the Minutia Cylinder-Code (Cappelli, Ferrara, Maltoni, IEEE TPAMI
 // 32(12), 2010), with cells on rings and one bit to the cell.
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <numbers>
-#include <numeric>
 
-#include "idmesh/matcher/error.hpp"
 #include "idmesh/matcher/finger_template.hpp"
 
 namespace idmesh::matcher {
@@ -15,10 +12,6 @@ namespace idmesh::matcher {
 namespace {
 
 constexpr double kPi = std::numbers::pi;
-constexpr double kDpi = 500.0;
-constexpr double kLeastDpi = 100.0;
-constexpr double kMostDpi = 2600.0;
-constexpr double kFarthest = 4095.0;  // 20 cm: larger than a palm
 
 struct Ring {
     float radius;  // pixels of 500 dpi
@@ -106,73 +99,12 @@ void describe_one(std::span<const Minutia> minutiae, std::size_t self, Descripto
     }
 }
 
-// The best by quality; of equal ones those nearest to the middle, which other samples show too.
-void keep_best(std::vector<Minutia>& minutiae) {
-    if (minutiae.size() <= kMaxMinutiae) {
-        return;
-    }
-    long sum_x = 0;
-    long sum_y = 0;
-    for (const Minutia& m : minutiae) {
-        sum_x += m.x;
-        sum_y += m.y;
-    }
-    const long middle_x = sum_x / static_cast<long>(minutiae.size());
-    const long middle_y = sum_y / static_cast<long>(minutiae.size());
-    const auto off_middle = [&](const Minutia& m) {
-        return (m.x - middle_x) * (m.x - middle_x) + (m.y - middle_y) * (m.y - middle_y);
-    };
-    std::stable_sort(minutiae.begin(), minutiae.end(), [&](const Minutia& a, const Minutia& b) {
-        return a.quality != b.quality ? a.quality > b.quality : off_middle(a) < off_middle(b);
-    });
-    minutiae.resize(kMaxMinutiae);
-}
-
-std::int16_t scaled(double value, double dpi, const char* field) {
-    if (!std::isfinite(value)) {
-        throw MatcherError("VALUE_NOT_FINITE", field,
-                           "A minutia has a coordinate that is no number.");
-    }
-    const double pixels = std::round(value * kDpi / dpi);
-    if (std::abs(pixels) > kFarthest) {
-        throw MatcherError("TEMPLATE_MALFORMED", field, "A minutia is more than 20 cm away.");
-    }
-    return static_cast<std::int16_t>(pixels);
-}
-
-void check_dpi(double dpi, const char* field) {
-    if (!(dpi >= kLeastDpi && dpi <= kMostDpi)) {  // false for NaN
-        throw MatcherError("TEMPLATE_MALFORMED", field,
-                           "The resolution is out of [100, 2600] dpi.");
-    }
-}
-
 }  // namespace
 
 void describe(std::span<const Minutia> minutiae, Descriptor* out) noexcept {
     for (std::size_t k = 0; k < minutiae.size(); ++k) {
         describe_one(minutiae, k, out[k]);
     }
-}
-
-FingerTemplate finger_from_minutiae(std::span<const RawMinutia> minutiae, double dpi_x,
-                                    double dpi_y) {
-    check_dpi(dpi_x, "dpi_x");
-    check_dpi(dpi_y, "dpi_y");
-    if (minutiae.empty()) {
-        throw MatcherError("TEMPLATE_EMPTY", "minutiae", "The template has no minutia.");
-    }
-    FingerTemplate made;
-    made.minutiae.reserve(minutiae.size());
-    for (const RawMinutia& raw : minutiae) {
-        made.minutiae.push_back({scaled(raw.x, dpi_x, "minutia.x"),
-                                 static_cast<std::int16_t>(-scaled(raw.y, dpi_y, "minutia.y")),
-                                 raw.direction, raw.quality});
-    }
-    keep_best(made.minutiae);
-    made.descriptors.resize(made.minutiae.size());
-    describe(made.minutiae, made.descriptors.data());
-    return made;
 }
 
 }  // namespace idmesh::matcher

@@ -1,12 +1,12 @@
 // From a motion to pairs of minutiae, and back to a better motion.
-#include "finger_pairing.hpp"
+#include "finger/pairing.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <numbers>
 
-#include "finger_directions.hpp"
+#include "finger/directions.hpp"
 
 namespace idmesh::matcher::pairing {
 

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <numeric>
 
-#include "finger_directions.hpp"
-#include "finger_pairing.hpp"
+#include "finger/directions.hpp"
+#include "finger/pairing.hpp"
 
 namespace idmesh::matcher::pairing {
 

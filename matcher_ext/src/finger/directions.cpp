@@ -1,4 +1,4 @@
-#include "finger_directions.hpp"
+#include "finger/directions.hpp"
 
 #include <array>
 #include <cmath>

@@ -1,0 +1,65 @@
+// One finger position of many people: a row to the person, an absent row where he has none.
+//
+// A search scans all rows by the descriptors of their best minutiae (stage 1, integers only), then
+// compares the most promising ones in full (stage 2). Stored are, to the row, 512 bytes of
+// descriptors and 4 bytes to the minutia; the other descriptors are made anew for the few rows
+// that reach stage 2.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "idmesh/matcher/finger_kernels.hpp"
+#include "idmesh/matcher/finger_template.hpp"
+#include "idmesh/matcher/plane.hpp"
+
+namespace idmesh::matcher {
+
+// A probe made ready to be compared with many rows, in as many threads as one likes.
+class FingerProbe {
+  public:
+    explicit FingerProbe(FingerTemplate finger);
+
+    const FingerTemplate& finger() const noexcept { return finger_; }
+    const FingerScanProbe& scan() const noexcept { return scan_; }
+
+  private:
+    FingerTemplate finger_;
+    FingerScanProbe scan_;
+};
+
+class FingerColumn {
+  public:
+    // Throws MatcherError: OUT_OF_MEMORY.
+    explicit FingerColumn(std::size_t rows);
+
+    // For the one writer. A row is put once, before it is published; one never put is absent.
+    void put(std::size_t row, const FingerTemplate& finger) noexcept;
+    bool has(std::size_t row) const noexcept;
+
+    // Stage 1: scores[row - first], higher is more alike, 0 for absent rows.
+    void scan(std::size_t first, std::size_t last, const FingerProbe& probe,
+              std::uint16_t* scores) const noexcept;
+
+    // Stage 2: what finger_similarity() gives for the template that was put. The row is not absent.
+    float compare(std::size_t row, const FingerProbe& probe) const noexcept;
+
+    // The minutiae of a row in the order they were put, without their quality; empty if absent.
+    std::vector<Minutia> minutiae(std::size_t row) const;
+
+    std::vector<PlaneBytes> planes(std::size_t rows);  // for saving, and for filling when loaded
+    bool settle(std::size_t rows) noexcept;            // no more writes: Plane::settle each
+    std::size_t bytes(std::size_t rows) const noexcept;
+
+  private:
+    FingerScanRows scan_rows() const noexcept;
+    std::size_t unpack(std::size_t row, Minutia* out) const noexcept;
+
+    Plane counts_;    // of minutiae, a byte to the row
+    Plane bits_;      // set in the descriptors below
+    Plane words_;     // descriptors of the first kScanMinutiae, see finger_kernels.hpp
+    Plane minutiae_;  // kMaxMinutiae to the row: x, y and direction in 12, 12 and 8 bits
+};
+
+}  // namespace idmesh::matcher

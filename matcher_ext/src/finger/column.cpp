@@ -1,0 +1,131 @@
+#include "idmesh/matcher/finger_column.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "idmesh/matcher/comparison.hpp"
+
+namespace idmesh::matcher {
+
+namespace {
+
+constexpr std::size_t kRowWords = kScanWords * sizeof(std::uint64_t);
+constexpr std::size_t kRowMinutiae = kMaxMinutiae * sizeof(std::uint32_t);
+constexpr unsigned kCoordinateBits = 12;
+constexpr std::uint32_t kCoordinateMask = (1U << kCoordinateBits) - 1;
+static_assert(kMaxCoordinate <= static_cast<int>(kCoordinateMask));
+
+std::uint32_t packed(const Minutia& m) noexcept {
+    return static_cast<std::uint32_t>(m.x) << (kCoordinateBits + 8) |
+           static_cast<std::uint32_t>(m.y) << 8 | m.direction;
+}
+
+Minutia unpacked(std::uint32_t value) noexcept {
+    return {static_cast<std::int16_t>(value >> (kCoordinateBits + 8)),
+            static_cast<std::int16_t>(value >> 8 & kCoordinateMask),
+            static_cast<std::uint8_t>(value), 0};
+}
+
+std::uint32_t bits_of(const Descriptor& descriptor) noexcept {
+    std::uint32_t bits = 0;
+    for (const std::uint64_t word : descriptor.bits) {
+        bits += static_cast<std::uint32_t>(__builtin_popcountll(word));
+    }
+    return bits;
+}
+
+const FingerKernels& kernels_here() noexcept {
+    static const FingerKernels& once = finger_kernels(instruction_set());
+    return once;
+}
+
+}  // namespace
+
+FingerProbe::FingerProbe(FingerTemplate finger) : finger_(std::move(finger)), scan_{} {
+    scan_.count =
+        static_cast<std::uint32_t>(std::min(finger_.descriptors.size(), kScanProbeMinutiae));
+    for (std::size_t k = 0; k < scan_.count; ++k) {
+        const Descriptor& descriptor = finger_.descriptors[k];
+        std::copy_n(descriptor.bits, kDescriptorWords, scan_.words[k]);
+        scan_.bits[k] = bits_of(descriptor);
+    }
+}
+
+FingerColumn::FingerColumn(std::size_t rows)
+    : counts_(rows),
+      bits_(rows * kScanMinutiae),
+      words_(rows * kRowWords),
+      minutiae_(rows * kRowMinutiae) {}
+
+void FingerColumn::put(std::size_t row, const FingerTemplate& finger) noexcept {
+    const std::size_t count = std::min(finger.minutiae.size(), kMaxMinutiae);
+    auto* minutiae = reinterpret_cast<std::uint32_t*>(minutiae_.data() + row * kRowMinutiae);
+    for (std::size_t k = 0; k < count; ++k) {
+        minutiae[k] = packed(finger.minutiae[k]);
+    }
+    auto* words = reinterpret_cast<std::uint64_t*>(words_.data() + row * kRowWords);
+    auto* bits = reinterpret_cast<std::uint8_t*>(bits_.data() + row * kScanMinutiae);
+    for (std::size_t k = 0; k < std::min(count, kScanMinutiae); ++k) {
+        const Descriptor& descriptor = finger.descriptors[k];
+        for (std::size_t w = 0; w < kDescriptorWords; ++w) {
+            words[k / 8 * 8 * kDescriptorWords + w * 8 + k % 8] = descriptor.bits[w];
+        }
+        bits[k] = static_cast<std::uint8_t>(bits_of(descriptor));
+    }
+    counts_.data()[row] = static_cast<std::byte>(count);
+}
+
+bool FingerColumn::has(std::size_t row) const noexcept {
+    return counts_.data()[row] != std::byte{0};
+}
+
+FingerScanRows FingerColumn::scan_rows() const noexcept {
+    return {reinterpret_cast<const std::uint64_t*>(words_.data()),
+            reinterpret_cast<const std::uint8_t*>(bits_.data())};
+}
+
+void FingerColumn::scan(std::size_t first, std::size_t last, const FingerProbe& probe,
+                        std::uint16_t* scores) const noexcept {
+    kernels_here().scan(probe.scan(), scan_rows(), first, last, scores);
+}
+
+std::size_t FingerColumn::unpack(std::size_t row, Minutia* out) const noexcept {
+    const auto count = std::to_integer<std::size_t>(counts_.data()[row]);
+    const auto* minutiae =
+        reinterpret_cast<const std::uint32_t*>(minutiae_.data() + row * kRowMinutiae);
+    std::transform(minutiae, minutiae + count, out, unpacked);
+    return count;
+}
+
+std::vector<Minutia> FingerColumn::minutiae(std::size_t row) const {
+    std::vector<Minutia> made(kMaxMinutiae);
+    made.resize(unpack(row, made.data()));
+    return made;
+}
+
+float FingerColumn::compare(std::size_t row, const FingerProbe& probe) const noexcept {
+    Minutia minutiae[kMaxMinutiae];
+    Descriptor descriptors[kMaxMinutiae];
+    const std::size_t count = unpack(row, minutiae);
+    describe({minutiae, count}, descriptors);
+    return finger_similarity(probe.finger().view(), {minutiae, descriptors, count});
+}
+
+std::vector<PlaneBytes> FingerColumn::planes(std::size_t rows) {
+    return {{"counts", {counts_.data(), rows}},
+            {"bits", {bits_.data(), rows * kScanMinutiae}},
+            {"words", {words_.data(), rows * kRowWords}},
+            {"minutiae", {minutiae_.data(), rows * kRowMinutiae}}};
+}
+
+bool FingerColumn::settle(std::size_t rows) noexcept {
+    const bool locked[] = {counts_.settle(rows), bits_.settle(rows * kScanMinutiae),
+                           words_.settle(rows * kRowWords), minutiae_.settle(rows * kRowMinutiae)};
+    return std::all_of(std::begin(locked), std::end(locked), [](bool one) { return one; });
+}
+
+std::size_t FingerColumn::bytes(std::size_t rows) const noexcept {
+    return rows * (1 + kScanMinutiae + kRowWords + kRowMinutiae);
+}
+
+}  // namespace idmesh::matcher

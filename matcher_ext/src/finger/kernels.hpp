@@ -1,0 +1,12 @@
+// The kernels of each set that has its own.
+#pragma once
+
+#include "idmesh/matcher/finger_kernels.hpp"
+
+namespace idmesh::matcher {
+
+namespace serial {
+extern const FingerKernels kFingerKernels;
+}
+
+}  // namespace idmesh::matcher
