@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "bindings.hpp"
 #include "idmesh/matcher/comparison.hpp"
 #include "idmesh/matcher/error.hpp"
 #include "idmesh/matcher/fusion.hpp"
@@ -212,4 +213,5 @@ PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
     m.attr("KERNEL_SET") = im::name_of(im::instruction_set());
     bind_templates(m);
     bind_gallery(m);
+    bind_roofs(m);
 }

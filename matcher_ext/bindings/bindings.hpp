@@ -1,0 +1,6 @@
+// The parts of the module, a file each; module.cpp calls them.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+void bind_roofs(pybind11::module_& m);
