@@ -55,3 +55,46 @@ def start(*, data_folder: Path) -> None:
     from services.bench import startup
 
     startup.run(data_folder)
+
+
+@command.command()
+@click.option(
+    "--templates",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Fingerprints: a folder DATABASE/FINGER_IMPRESSION.iso of ISO/IEC 19794-2 records.",
+)
+@click.option(
+    "--scores",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the similarities of all fingerprints here, as a NumPy array (n, n).",
+)
+@click.option(
+    "--names",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the names of the fingerprints here, a line for each row of --scores.",
+)
+@click.option(
+    "--iris",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Irises: a .npz with code and mask, uint8 (n, 256), and label, the eye of each.",
+)
+@click.option("--resamples", type=click.IntRange(10), default=200, show_default=True)
+def accuracy(
+    *,
+    templates: Path | None,
+    scores: Path | None,
+    names: Path | None,
+    iris: Path | None,
+    resamples: int,
+) -> None:
+    """Error rates of the matcher on samples of known source, all pairs, with intervals."""
+    from services.bench import accuracy as measured
+
+    if templates is None and iris is None:
+        raise click.UsageError("Give --templates or --iris.")
+    if templates is None and (scores or names):
+        raise click.UsageError("--scores and --names go with --templates.")
+    if templates is not None:
+        measured.fingers(templates, scores, names, resamples=resamples)
+    if iris is not None:
+        measured.irises(iris, resamples=resamples)

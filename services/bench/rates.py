@@ -66,8 +66,8 @@ def _below(
     """The share of the weight that lies below each threshold."""
     order = np.argsort(values, kind="stable")
     summed = np.concatenate([[0.0], np.cumsum(weights[order])])
-    share: NDArray[np.float64] = summed[np.searchsorted(values[order], thresholds, "left")]
-    return share / summed[-1]
+    share = summed[np.searchsorted(values[order], thresholds, "left")] / summed[-1]
+    return np.asarray(share, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,12 @@ class Samples:
     """Whose each sample is.
 
     Attributes:
-        names: of the samples, as in `fvc2002_DB1_B_101_1`: collection, database, finger, impression.
+        names: of the samples: collection, database, finger, impression, as in
+            `fvc2002_DB1_B_101_1`.
         database: shape (n,), number of the database.
         source: shape (n,), number of the finger or eye.
         sample: shape (n,), number of the impression.
-        databases: names by number.
-        sources: names by number.
+        databases, sources: names by number.
     """
 
     names: tuple[str, ...]
