@@ -15,6 +15,7 @@ namespace {
 // 16 * 7 + 7: the most that two signed nibbles hold.
 constexpr int kMostRowCode = 119;
 constexpr std::size_t kLineBytes = 64;
+constexpr std::size_t kBounds = 3;  // of a row
 // Above it no cosine of unit vectors lies, below its negative all do, with room for rounding.
 constexpr double kBeyond = 1.001;
 
@@ -55,7 +56,7 @@ FaceColumn::FaceColumn(std::size_t rows, std::size_t dimension)
       padded_(padded_face_dimension(dimension)),
       row_bytes_((dimension + kFaceCodesPerLine - 1) / kFaceCodesPerLine * kLineBytes),
       codes_(2 * rows * row_bytes_),
-      bounds_(rows * sizeof(FaceBound)),
+      bounds_(kBounds * rows * sizeof(float)),
       vectors_(rows * padded_ * sizeof(float)) {}
 
 std::uint8_t* FaceColumn::high(std::size_t row) const noexcept {
@@ -87,15 +88,15 @@ void FaceColumn::put(std::size_t row, const FaceTemplate& face) noexcept {
         low(row)[byte] = nibbles(one, other);
     }
     std::copy(face.vector.begin(), face.vector.end(), vector_at(row));
-    FaceBound& bound = bounds()[row];
-    bound.fine_error = rounded_up(coding.error * (1.0 + 1e-9));
+    const float fine = rounded_up(coding.error * (1.0 + 1e-9));
+    fine_error()[row] = fine;
     // A quarter of a code more covers the rounding of both comparisons, |d| being at least 127.
     // Where there are no low nibbles, both are the same.
-    bound.coarse_error =
+    coarse_error()[row] =
         coding.low_length == 0.0
-            ? bound.fine_error
-            : rounded_up(static_cast<double>(bound.fine_error) + coding.low_length + 0.25);
-    bound.codes_per_unit = coding.codes_per_unit;
+            ? fine
+            : rounded_up(static_cast<double>(fine) + coding.low_length + 0.25);
+    codes_per_unit()[row] = coding.codes_per_unit;
 }
 
 void FaceColumn::gate(std::size_t first, std::size_t last, const FaceProbes& probes,
@@ -111,7 +112,13 @@ void FaceColumn::gate(std::size_t first, std::size_t last, const FaceProbes& pro
         reach[q] = reach_of(static_cast<double>(least_cosine[q]), probes.error_[q],
                             probes.codes_per_unit_[q], padded_);
     }
-    const FaceRows rows = {high(first), low(first), bounds() + first, row_bytes_, last - first};
+    const FaceRows rows = {high(first),
+                           low(first),
+                           codes_per_unit() + first,
+                           fine_error() + first,
+                           coarse_error() + first,
+                           row_bytes_,
+                           last - first};
     const FaceQuery query = {probes.codes_[0].codes, probes.tiles_[0].codes, probes.code_sum_,
                              reach,                  probes.spread_,         probes.size()};
     face_gate(set)(rows, query, hits);
@@ -137,7 +144,9 @@ std::vector<PlaneBytes> FaceColumn::planes(std::size_t rows) {
     };
     return {{"face-high", bytes_of(high(0), rows * row_bytes_)},
             {"face-low", bytes_of(low(0), rows * row_bytes_)},
-            {"face-bounds", bytes_of(bounds(), rows * sizeof(FaceBound))},
+            {"face-codes-per-unit", bytes_of(codes_per_unit(), rows * sizeof(float))},
+            {"face-fine-error", bytes_of(fine_error(), rows * sizeof(float))},
+            {"face-coarse-error", bytes_of(coarse_error(), rows * sizeof(float))},
             {"face-vectors", bytes_of(vector_at(0), rows * padded_ * sizeof(float))}};
 }
 
@@ -146,12 +155,12 @@ void FaceColumn::settle(std::size_t rows) noexcept {
         return;
     }
     codes_.settle((rows_ + rows) * row_bytes_);
-    bounds_.settle(rows * sizeof(FaceBound));
+    bounds_.settle(((kBounds - 1) * rows_ + rows) * sizeof(float));
     vectors_.settle(rows * padded_ * sizeof(float));
 }
 
 std::size_t FaceColumn::bytes(std::size_t rows) const noexcept {
-    return rows * (2 * row_bytes_ + sizeof(FaceBound) + padded_ * sizeof(float));
+    return rows * (2 * row_bytes_ + (kBounds + padded_) * sizeof(float));
 }
 
 }  // namespace idmesh::matcher

@@ -61,7 +61,7 @@ class FaceColumn {
 
     // Writes a row once. One writer at a time; readers of other rows need not wait.
     void put(std::size_t row, const FaceTemplate& face) noexcept;
-    bool has(std::size_t row) const noexcept { return bounds()[row].codes_per_unit != 0.0F; }
+    bool has(std::size_t row) const noexcept { return codes_per_unit()[row] != 0.0F; }
 
     // hits[row - first] gets bit q if cosine(row, probes, q) may be >= least_cosine[q]: always where
     // it is, and never for an absent row. Every instruction set finds the same bits.
@@ -88,7 +88,9 @@ class FaceColumn {
     std::size_t bytes(std::size_t rows) const noexcept;
 
   private:
-    FaceBound* bounds() const noexcept { return reinterpret_cast<FaceBound*>(bounds_.data()); }
+    float* codes_per_unit() const noexcept { return reinterpret_cast<float*>(bounds_.data()); }
+    float* fine_error() const noexcept { return codes_per_unit() + rows_; }
+    float* coarse_error() const noexcept { return fine_error() + rows_; }
     std::uint8_t* high(std::size_t row) const noexcept;
     std::uint8_t* low(std::size_t row) const noexcept;
     float* vector_at(std::size_t row) const noexcept;
@@ -99,7 +101,7 @@ class FaceColumn {
     std::size_t row_bytes_;  // of one nibble plane
     // All high nibbles, then all low ones: at 512 elements and 4,096 rows one huge page.
     Plane codes_;
-    Plane bounds_;
+    Plane bounds_;   // codes_per_unit of all rows, then fine_error, then coarse_error
     Plane vectors_;  // cold
 };
 

@@ -13,38 +13,35 @@ inline constexpr std::size_t kMaxFaceProbes = 64;
 // Codes are padded with zeros to a multiple: one 64-byte line of either nibble plane.
 inline constexpr std::size_t kFaceCodesPerLine = 128;
 
-// What bounds a row's cosine from its codes; derived in face_column.hpp. All zero: absent.
-struct FaceBound {
-    float codes_per_unit;  // code = element * codes_per_unit, rounded
-    float fine_error;      // length of what rounding lost, in codes
-    float coarse_error;    // of what rounding and the low nibbles hold
-};
-
 // Rows of a column, the first of them at each pointer. Byte k of a row's line j has, in its high
 // half, the nibble of element 128 j + k, and in its low half that of element 128 j + 64 + k. With
-// both nibbles signed, the code is 16 high + low.
+// both nibbles signed, the code is 16 high + low. A row of zeros is absent.
 struct FaceRows {
     const std::uint8_t* high;
     const std::uint8_t* low;
-    const FaceBound* bounds;
-    std::size_t row_bytes;  // of one plane: 64 per line
+    const float* codes_per_unit;  // code = element * codes_per_unit, rounded
+    const float* fine_error;      // length of what rounding lost, in codes
+    const float* coarse_error;    // of what rounding lost and the low nibbles hold
+    std::size_t row_bytes;        // of one plane of nibbles: 64 per line
     std::size_t count;
 };
 
 // Probes as the kernels read them. A row hits probe q if
 //   float(codes . probe codes) > codes_per_unit * reach[q] - fine_error * spread[q],
-// each operation rounded by itself; an absent row never does.
+// each operation rounded by itself; an absent row never does. And only if it does so with the high
+// nibbles alone and coarse_error: that a kernel may test first.
 struct FaceQuery {
     const std::int8_t* codes;      // probes x 2 row_bytes, 64-byte aligned, in [-127, 127]
-    const std::int8_t* tiles;      // per 16 probes, per 64 codes: a tile for AMX, 1,024 bytes
+    const std::int8_t* tiles;      // per 16 probes, per 64 codes: 1,024 bytes, row r has of each
+                                   // probe the codes 4 r to 4 r + 3
     const std::int32_t* code_sum;  // of each probe, to undo what kernels add to signed nibbles
-    const float* reach;            // kMaxFaceProbes each, zero beyond the last probe but
-    const float* spread;           // reach, which is infinite there
-    std::size_t probes;
+    const float* reach;            // infinite beyond the last probe
+    const float* spread;           // zero beyond the last probe
+    std::size_t probes;            // all arrays have room for kMaxFaceProbes
 };
 
 // Sets bit q of hits[row] if the row hits probe q, else clears it; rows.count words are written.
-// Takes no lock, allocates nothing, cannot fail, equals serial bit for bit.
+// Reads no row but these. Takes no lock, allocates nothing, cannot fail, equals serial bit for bit.
 using GateFaces = void(const FaceRows& rows, const FaceQuery& query, std::uint64_t* hits) noexcept;
 
 namespace serial {

@@ -27,17 +27,13 @@ std::int32_t inner_product(const std::uint8_t* high, const std::uint8_t* low,
 
 void gate_faces(const FaceRows& rows, const FaceQuery& query, std::uint64_t* hits) noexcept {
     for (std::size_t row = 0; row < rows.count; ++row) {
-        const FaceBound bound = rows.bounds[row];
         hits[row] = 0;
-        if (bound.codes_per_unit == 0.0F) {
-            continue;
-        }
         for (std::size_t q = 0; q < query.probes; ++q) {
             const std::int32_t product =
                 inner_product(rows.high + row * rows.row_bytes, rows.low + row * rows.row_bytes,
                               rows.row_bytes, query.codes + q * 2 * rows.row_bytes);
-            const float reach = bound.codes_per_unit * query.reach[q];
-            const float spread = bound.fine_error * query.spread[q];
+            const float reach = rows.codes_per_unit[row] * query.reach[q];
+            const float spread = rows.fine_error[row] * query.spread[q];
             hits[row] |= std::uint64_t{static_cast<float>(product) > reach - spread} << q;
         }
     }
