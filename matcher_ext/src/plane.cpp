@@ -12,6 +12,9 @@ namespace idmesh::matcher {
 
 namespace {
 
+// MADV_COLLAPSE of Linux 6.1: huge pages at once. The C library's headers may be older, and a kernel
+// that is refuses it.
+constexpr int kCollapse = 25;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 std::size_t rounded(std::size_t bytes) noexcept {
@@ -70,9 +73,7 @@ bool Plane::settle(std::size_t used) noexcept {
     // A plane of less than half a huge page would grow by being made one.
     if (used >= kHugePage / 2) {
         madvise(data_, whole, MADV_HUGEPAGE);
-#if defined(MADV_COLLAPSE)
-        madvise(data_, whole, MADV_COLLAPSE);
-#endif
+        madvise(data_, whole, kCollapse);
     }
     return mlock(data_, std::min(used, bytes_)) == 0;
 }
