@@ -42,6 +42,7 @@ class Elsewhere(click.Group):
 @click.group(
     cls=Elsewhere,
     elsewhere={
+        "abis": ("services.local.abis_message", "Send the search engine MOSIP's messages."),
         "demo": ("services.local.demo", "Start the mesh and walk a person through it."),
         "bench": ("services.bench.cli", "Measure."),
         "operator": ("services.local.administration", "Give an operator roles and a secret."),

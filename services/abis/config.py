@@ -2,10 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from services.abis.domain.candidate import DEFAULT_MIN_SIMILARITY
 from services.common.config import PostgresConfig, ServiceConfig, VaultConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShareKey:
+    """The Vault key that opens a data share, such as core/transit/abis-share, and its version."""
+
+    key: str
+    version: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataShareConfig:
+    """Where the biometrics of MOSIP's messages come from.
+
+    Attributes:
+        allowed: prefixes of the addresses that may be asked; none: messages cannot insert.
+        max_bytes: of one document.
+        timeout_s: for one document.
+        ca_file: what its certificate is verified by; empty: the system's authorities.
+        keys: by the SHA-256 of the certificate that a share is sealed for, in hex.
+    """
+
+    allowed: tuple[str, ...] = ()
+    max_bytes: int = 32 * 1024 * 1024
+    timeout_s: float = 10.0
+    ca_file: str = ""
+    keys: Mapping[str, ShareKey] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not all(each.startswith(("http://", "https://")) for each in self.allowed):
+            raise ValueError("allowed must be addresses of http or https")
+        if self.max_bytes < 1 or self.timeout_s <= 0:
+            raise ValueError("max_bytes and timeout_s must be more than 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +51,9 @@ class Config(ServiceConfig):
         concurrent_searches: searches that run at once; others wait.
         gallery_wait_s: how long a search waits for the galleries to hold what it asks for.
         min_similarity: of a person, from which on a reference is a candidate, in [0, 1].
+        data_share: where MOSIP's messages may point to.
+        message_s: how long one of MOSIP's messages may take.
+        message_kept_s: how long a message is known when it is sent again.
     """
 
     vault: VaultConfig
@@ -25,6 +62,9 @@ class Config(ServiceConfig):
     concurrent_searches: int = 2
     gallery_wait_s: float = 2.0
     min_similarity: float = DEFAULT_MIN_SIMILARITY
+    data_share: DataShareConfig = field(default_factory=DataShareConfig)
+    message_s: float = 25.0
+    message_kept_s: float = 7 * 86_400.0
 
     def __post_init__(self) -> None:
         if self.search_threads < 1 or self.concurrent_searches < 1:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from enum import Enum
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -143,4 +145,56 @@ class Store(Protocol):
 
     async def count_changes_after(self, sequence: int) -> int:
         """Count entries of the log."""
+        ...
+
+
+class MessageState(Enum):
+    """What is known of a request id: nothing, that it began, that it was served, another's."""
+
+    NEW = "NEW"
+    BEGUN = "BEGUN"
+    DONE = "DONE"
+    OTHER = "OTHER"
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What was known before; whether the reference exists."""
+
+    state: MessageState
+    reference_exists: bool
+
+
+class Messages(Protocol):
+    """MOSIP's messages that change something."""
+
+    async def begin(
+        self, request_id: str, digest: bytes, reference_id: UUID, *, existing: bool
+    ) -> Begun:
+        """Note a request that is new, if its reference exists or not as it should.
+
+        Args:
+            digest: of what is asked for; the same request id must ask for the same.
+            existing: what the request needs of its reference.
+        """
+        ...
+
+    async def finish(self, request_id: str) -> None:
+        """Note that it was served."""
+        ...
+
+    async def forget(self, request_id: str) -> None:
+        """Note that it was refused; sent again, it is a new one."""
+        ...
+
+
+class DataShare(Protocol):
+    """Where MOSIP serves the biometrics of a person."""
+
+    async def fetch(self, url: str) -> bytes:
+        """Return a CBEFF document, decrypted.
+
+        Raises:
+            MessageRefusedError: NOT_FETCHED, URL_EXPIRED, CBEFF_EMPTY, CBEFF_FORMAT, UNEXPECTED.
+        """
         ...

@@ -12,6 +12,7 @@ from idmesh.abis.v1 import abis_service_pb2_grpc
 
 from services.abis import convert
 from services.abis.usecases.delete import Delete
+from services.abis.usecases.handle_message import HandleMessage
 from services.abis.usecases.identify import Identify
 from services.abis.usecases.insert import Insert
 from services.common import rpc
@@ -29,11 +30,13 @@ class AbisServicer(abis_service_pb2_grpc.AbisServiceServicer):
         identify: Identify[Any],
         delete: Delete,
         count: Callable[[], Awaitable[tuple[int, int]]],
+        handle_message: HandleMessage,
     ) -> None:
         self._insert = insert
         self._identify = identify
         self._delete = delete
         self._count = count
+        self._handle_message = handle_message
 
     async def Insert(
         self,
@@ -75,3 +78,13 @@ class AbisServicer(abis_service_pb2_grpc.AbisServiceServicer):
         """Count the references, and those not yet in memory."""
         references, pending = await self._count()
         return pb.CountReferencesResponse(references=references, pending=pending)
+
+    async def HandleMessage(
+        self,
+        request: pb.HandleMessageRequest,
+        context: grpc.aio.ServicerContext[pb.HandleMessageRequest, pb.HandleMessageResponse],
+    ) -> pb.HandleMessageResponse:
+        """Answer one of MOSIP's messages."""
+        left_s = rpc.current_call().remaining_s()
+        answer = await self._handle_message(request.message, limit_s=left_s)
+        return pb.HandleMessageResponse(message=answer.body)

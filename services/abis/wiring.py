@@ -9,20 +9,25 @@ from contextlib import asynccontextmanager
 
 from idmesh.abis.v1 import abis_service_pb2, abis_service_pb2_grpc
 
+from services.abis.clients.data_share import HttpDataShare
 from services.abis.clients.vault import SegmentKeys
-from services.abis.config import Config
+from services.abis.config import Config, DataShareConfig
 from services.abis.servicer import AbisServicer
 from services.abis.store.galleries import MatcherGalleries, ParsedTemplates
+from services.abis.store.messages import PostgresMessages
 from services.abis.store.references import PostgresStore
 from services.abis.usecases.count import Count
 from services.abis.usecases.delete import Delete
 from services.abis.usecases.follow_log import FollowLog
+from services.abis.usecases.handle_message import HandleMessage, Operations
 from services.abis.usecases.identify import Identify
 from services.abis.usecases.insert import Insert
 from services.common import mesh
+from services.common.clock import SystemClock
 from services.common.errors import PlatformError
 from services.common.process import Built, Service
 from services.common.telemetry import Telemetry, get_logger
+from services.common.vault import VaultClient
 
 NAME = "abis"
 _RETRY_S = 1.0
@@ -33,7 +38,10 @@ _LOG = get_logger(__name__)
 @asynccontextmanager
 async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Service]:
     """Connect, load the galleries while serving, follow the log."""
-    async with mesh.join(config, NAME) as member:
+    async with (
+        mesh.join(config, NAME) as member,
+        _data_share(config.data_share, member.vault) as share,
+    ):
         store = PostgresStore(member.database)
         keys = SegmentKeys(member.vault)
         galleries = MatcherGalleries(threads=config.search_threads)
@@ -48,14 +56,19 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
             wait_s=config.gallery_wait_s,
             min_similarity=config.min_similarity,
         )
+        insert = Insert[ParsedTemplates](store, keys, galleries, log.offer)
+        delete = Delete(store, log.wake)
+        count = Count(store, log)
+        handle_message = HandleMessage(
+            Operations(insert, identify, delete, count, store.head),
+            PostgresMessages(member.database, keep_s=config.message_kept_s),
+            share,
+            SystemClock(),
+            limit_s=config.message_s,
+        )
         member.server.add(
             abis_service_pb2_grpc.add_AbisServiceServicer_to_server,
-            AbisServicer(
-                Insert[ParsedTemplates](store, keys, galleries, log.offer),
-                identify,
-                Delete(store, log.wake),
-                Count(store, log),
-            ),
+            AbisServicer(insert, identify, delete, count, handle_message),
             abis_service_pb2.DESCRIPTOR.services_by_name["AbisService"],
         )
         member.serve_feed()
@@ -77,3 +90,14 @@ async def _keep_galleries(log: FollowLog[ParsedTemplates]) -> None:
         except PlatformError as error:
             _LOG.warning("galleries_behind", reason=error.reason)
             await asyncio.sleep(_RETRY_S)
+
+
+def _data_share(config: DataShareConfig, vault: VaultClient) -> HttpDataShare:
+    return HttpDataShare(
+        vault,
+        allowed=config.allowed,
+        max_bytes=config.max_bytes,
+        timeout_s=config.timeout_s,
+        ca_file=config.ca_file,
+        keys={name: (each.key, each.version) for name, each in config.keys.items()},
+    )

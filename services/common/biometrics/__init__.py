@@ -25,6 +25,7 @@ from services.common.biometrics.blocks import (
     write_face_embedding,
     write_iris_code,
 )
+from services.common.biometrics.captures import CapturedTemplate, Captures, sort_captures
 from services.common.biometrics.cbeff_reader import read_cbeff
 from services.common.biometrics.cbeff_writer import write_cbeff
 from services.common.biometrics.errors import BiometricsError
@@ -59,6 +60,8 @@ __all__ = [
     "BiometricRecord",
     "BiometricsError",
     "Bir",
+    "CapturedTemplate",
+    "Captures",
     "ElementType",
     "FaceEmbedding",
     "FingerMinutiaeRecord",
@@ -80,6 +83,7 @@ __all__ = [
     "read_fmr",
     "read_iris_code",
     "recognise",
+    "sort_captures",
     "write_cbeff",
     "write_face_embedding",
     "write_fmr",

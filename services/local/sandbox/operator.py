@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from idmesh.abis.v1 import abis_service_pb2_grpc
 from idmesh.access.v1 import access_service_pb2_grpc
 from idmesh.audit.v1 import audit_service_pb2_grpc
 from idmesh.authentication.v1 import authentication_service_pb2, authentication_service_pb2_grpc
@@ -58,6 +59,7 @@ class Operator:
         )
         self._channels = rpc.Channels(peers, tls, NAME)
         get = self._channels.get
+        self.abis = abis_service_pb2_grpc.AbisServiceStub(get("abis"))
         self.access = access_service_pb2_grpc.AccessServiceStub(get("access"))
         self.masterdata = masterdata_service_pb2_grpc.MasterdataServiceStub(get("masterdata"))
         self.audit = audit_service_pb2_grpc.AuditServiceStub(get("audit"))

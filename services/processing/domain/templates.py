@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from services.common.biometrics import (
     BiometricsError,
     Bir,
-    finger_position,
-    iris_position,
+    CapturedTemplate,
     read_cbeff,
     read_face_embedding,
     read_fmr,
     read_iris_code,
+    sort_captures,
 )
 from services.processing.domain.packet import Modality, PacketRefusedError, Template
 
@@ -18,7 +20,11 @@ CBEFF_INVALID = "RPR-PVM-FAILED-015"
 BIOMETRICS_INVALID = "RPR-PVM-FAILED-013"
 MAX_TEMPLATES = 64
 
-_FMR, _IRIS, _FACE = b"FMR\x00", b"IDMI", b"IDMF"
+_KINDS: Mapping[str, tuple[Modality, Callable[[bytes], object]]] = {
+    "Finger": (Modality.FINGER, read_fmr),
+    "Iris": (Modality.IRIS, read_iris_code),
+    "Face": (Modality.FACE, read_face_embedding),
+}
 
 
 def check_cbeff(xml: bytes) -> None:
@@ -39,16 +45,13 @@ def templates_of(xml: bytes) -> tuple[Template, ...]:
         PacketRefusedError: CBEFF_MALFORMED, TEMPLATE_MALFORMED, TEMPLATE_REPEATED,
             TEMPLATES_MISSING.
     """
-    templates: list[Template] = []
-    captured = [bir for bir in _segments(xml) if bir.bdb and not bir.is_exception]
-    for bir in captured:
-        try:
-            template = _template(bir)
-        except BiometricsError as error:
-            raise PacketRefusedError("TEMPLATE_MALFORMED", BIOMETRICS_INVALID) from error
-        if template is not None:
-            templates.append(template)
-    if captured and not templates:
+    segments = _segments(xml)
+    try:
+        captures = sort_captures(segments)
+        templates = [_template(each) for each in captures.templates]
+    except BiometricsError as error:
+        raise PacketRefusedError("TEMPLATE_MALFORMED", BIOMETRICS_INVALID) from error
+    if not templates and any(bir.bdb and not bir.is_exception for bir in segments):
         raise PacketRefusedError("TEMPLATES_MISSING", BIOMETRICS_INVALID)
     places = [(each.modality, each.position) for each in templates]
     if len(set(places)) != len(places) or len(places) > MAX_TEMPLATES:
@@ -63,14 +66,7 @@ def _segments(xml: bytes) -> tuple[Bir, ...]:
         raise PacketRefusedError("CBEFF_MALFORMED", CBEFF_INVALID) from error
 
 
-def _template(bir: Bir) -> Template | None:
-    if bir.type == "Finger" and bir.bdb.startswith(_FMR):
-        read_fmr(bir.bdb)
-        return Template(Modality.FINGER, finger_position(bir.subtype), bir.bdb)
-    if bir.type == "Iris" and bir.bdb.startswith(_IRIS):
-        read_iris_code(bir.bdb)
-        return Template(Modality.IRIS, iris_position(bir.subtype), bir.bdb)
-    if bir.type == "Face" and bir.bdb.startswith(_FACE):
-        read_face_embedding(bir.bdb)
-        return Template(Modality.FACE, 0, bir.bdb)
-    return None
+def _template(capture: CapturedTemplate) -> Template:
+    modality, parse = _KINDS[capture.type]
+    parse(capture.data)
+    return Template(modality, capture.position, capture.data)
