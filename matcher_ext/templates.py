@@ -13,6 +13,7 @@ from matcher_ext import _native
 from matcher_ext.error import MatcherError
 
 DEFAULT_IRIS_ROTATION: Final = 15
+_LAST_VIEW: Final = 0xFFFF
 
 
 class Modality(enum.Enum):
@@ -24,7 +25,7 @@ class Modality(enum.Enum):
 
 
 class FingerTemplate:
-    """Minutiae of one finger. Made by `from_iso` or `from_minutiae`."""
+    """Minutiae of one finger. Made by `from_record` or `from_minutiae`."""
 
     __slots__ = ("_native",)
 
@@ -32,8 +33,8 @@ class FingerTemplate:
         self._native = native
 
     @classmethod
-    def from_iso(cls, record: bytes, view: int = 0) -> FingerTemplate:
-        """Read a finger minutiae record.
+    def from_record(cls, record: bytes, view: int = 0) -> FingerTemplate:
+        """Read a finger minutiae record of any of three formats, told apart by their bytes.
 
         Args:
             record: one whole record, nothing after it.
@@ -43,11 +44,15 @@ class FingerTemplate:
             MatcherError: TEMPLATE_MALFORMED, with the part of the record as field;
                 TEMPLATE_EMPTY, the view has no minutia.
 
-        Source: ISO/IEC 19794-2:2005, record format, `FMR` version ` 20`.
+        Source: the record formats (not those of cards) of ISO/IEC 19794-2:2005 (clause 7, version
+        ` 20`), ISO/IEC 19794-2:2011 (clause 8, version `030`) and ANSI/INCITS 378-2004 (clause 6,
+        version ` 20`).
         """
-        if not 0 <= view <= 255:
-            raise MatcherError("TEMPLATE_MALFORMED", "views", "A view is in [0, 255].")
-        return cls(_native.finger_from_iso(bytes(record), view))
+        if not 0 <= view <= _LAST_VIEW:
+            raise MatcherError("TEMPLATE_MALFORMED", "views", "A view is in [0, 65535].")
+        return cls(_native.finger_from_record(bytes(record), view))
+
+    from_iso = from_record
 
     @classmethod
     def from_minutiae(
@@ -97,8 +102,17 @@ class FingerTemplate:
 
     @property
     def quality(self) -> int:
-        """Quality of the sample by the record, 0 to 100."""
+        """Quality of the sample by the record, 0 to 100; 0 is unknown."""
         return self._native.quality
+
+    @property
+    def rows(self) -> NDArray[np.int32]:
+        """The minutiae kept, shape (n, 4).
+
+        x to the right and y upwards in pixels of 500 dpi, direction in 256ths of the turn, counter-
+        clockwise from x, quality 0 (unknown) to 100.
+        """
+        return self._native.rows
 
 
 class IrisTemplate:

@@ -71,10 +71,25 @@ Held finger_from_rows(const Rows& rows, const py::bytes& quality, double dpi,
     return {std::move(made)};
 }
 
-Held finger_from_iso(const py::bytes& record, std::size_t view) {
+// Of each minutia x, y, direction and quality, as kept.
+py::array_t<std::int32_t> rows_of(const Held& held) {
+    const auto& minutiae = std::get<im::FingerTemplate>(held.value).minutiae;
+    py::array_t<std::int32_t> rows({static_cast<py::ssize_t>(minutiae.size()), py::ssize_t{4}});
+    auto out = rows.mutable_unchecked<2>();
+    for (py::ssize_t k = 0; k < out.shape(0); ++k) {
+        const im::Minutia& minutia = minutiae[static_cast<std::size_t>(k)];
+        out(k, 0) = minutia.x;
+        out(k, 1) = minutia.y;
+        out(k, 2) = minutia.direction;
+        out(k, 3) = minutia.quality;
+    }
+    return rows;
+}
+
+Held finger_from_record(const py::bytes& record, std::size_t view) {
     const auto bytes = bytes_of(record);
     const py::gil_scoped_release released;
-    return {im::finger_from_iso(bytes, view)};
+    return {im::finger_from_record(bytes, view)};
 }
 
 Held face_from_vector(const py::array_t<float, py::array::c_style>& vector) {
@@ -150,10 +165,12 @@ void bind_templates(py::module_& m) {
         .def_property_readonly(
             "position",
             [](const Held& self) { return int{std::get<im::FingerTemplate>(self.value).position}; })
-        .def_property_readonly("quality", [](const Held& self) {
-            return int{std::get<im::FingerTemplate>(self.value).quality};
-        });
-    m.def("finger_from_iso", &finger_from_iso);
+        .def_property_readonly("quality",
+                               [](const Held& self) {
+                                   return int{std::get<im::FingerTemplate>(self.value).quality};
+                               })
+        .def_property_readonly("rows", &rows_of);
+    m.def("finger_from_record", &finger_from_record);
     m.def("finger_from_rows", &finger_from_rows);
     m.def("iris_from_bytes", [](const py::bytes& code, const py::bytes& mask) {
         return Held{im::iris_from_bytes(bytes_of(code), bytes_of(mask))};

@@ -55,7 +55,7 @@ void what_is_no_template_is_refused() {
     CHECK(refused([] { to_template({{1e9, 0, 0, 0}}); }) == "TEMPLATE_MALFORMED");
     CHECK(refused([] { finger_from_minutiae(std::vector<RawMinutia>{{1, 1, 0, 0}}, NAN, 500); }) ==
           "TEMPLATE_MALFORMED");
-    CHECK(refused([] { finger_from_iso({}, 0); }) == "TEMPLATE_MALFORMED");
+    CHECK(refused([] { finger_from_record({}, 0); }) == "TEMPLATE_MALFORMED");
 }
 
 void fusion_adds_evidence() {

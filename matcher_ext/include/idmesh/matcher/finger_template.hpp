@@ -53,9 +53,9 @@ struct RawMinutia {
     std::uint8_t quality;
 };
 
-// Reads one view of a record of ISO/IEC 19794-2:2005 (format `FMR`, version ` 20`); checks all of
-// it. Throws MatcherError: TEMPLATE_MALFORMED, TEMPLATE_EMPTY.
-FingerTemplate finger_from_iso(std::span<const std::uint8_t> record, std::size_t view);
+// Reads one view of a record of ISO/IEC 19794-2:2005 or :2011 or ANSI/INCITS 378-2004, told apart
+// by version and length; checks all of it. Throws MatcherError: TEMPLATE_MALFORMED, TEMPLATE_EMPTY.
+FingerTemplate finger_from_record(std::span<const std::uint8_t> record, std::size_t view);
 
 // Brings minutiae to 500 dpi, keeps the best kMaxMinutiae, best first, and describes each.
 // Throws MatcherError: TEMPLATE_EMPTY, TEMPLATE_MALFORMED, VALUE_NOT_FINITE.
