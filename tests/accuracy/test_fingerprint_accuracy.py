@@ -53,7 +53,7 @@ class Measured:
 def measure(extractor: str) -> Measured:
     files = sorted((FVC2002 / extractor).glob("*/*.iso"))
     assert len(files) == 320
-    templates = [FingerTemplate.from_iso(file.read_bytes()) for file in files]
+    templates = [FingerTemplate.from_record(file.read_bytes()) for file in files]
     finger = np.array([f"{file.parent.name}/{file.stem.split('_')[0]}" for file in files])
     unseen = np.array([file.parent.name in {"DB2_B", "DB4_B"} for file in files])
     first, second = np.triu_indices(len(files), 1)

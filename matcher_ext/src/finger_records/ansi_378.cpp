@@ -31,7 +31,7 @@ View read_ansi_378(std::span<const std::uint8_t> record, std::size_t view) {
     read_resolution(reader, image);
     const std::uint32_t views = reader.number(1, "views");
     reader.number(1, "reserved");
-    return read_views(reader, image, views, view, kDirections);
+    return read_views(reader, image, views, view, kDirections, AreaLength::kWhole);
 }
 
 }  // namespace idmesh::matcher::finger_records

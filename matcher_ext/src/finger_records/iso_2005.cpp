@@ -24,7 +24,7 @@ View read_iso_2005(std::span<const std::uint8_t> record, std::size_t view) {
     read_resolution(reader, image);
     const std::uint32_t views = reader.number(1, "views");
     reader.number(1, "reserved");
-    return read_views(reader, image, views, view, kDirections);
+    return read_views(reader, image, views, view, kDirections, AreaLength::kData);
 }
 
 }  // namespace idmesh::matcher::finger_records

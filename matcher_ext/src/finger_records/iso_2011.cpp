@@ -56,7 +56,7 @@ View read_representation(Reader& reader, bool certified) {
     read_minutiae(
         reader,
         {.directions = kDirections, .has_quality = has_quality, .quality_may_lack = true}, view);
-    skip_extended_data(reader);
+    skip_extended_data(reader, AreaLength::kWhole);
     return view;
 }
 

@@ -53,6 +53,27 @@ RawMinutia read_minutia(Reader& reader, MinutiaLayout layout, const Image& image
             quality};
 }
 
+// The field at which the areas do not add up to the block; null: they do. A length counts that many
+// bytes of its area's header.
+const char* misframed(std::span<const std::uint8_t> block, std::uint32_t counted) {
+    Reader areas(block);
+    while (areas.left() > 0) {
+        if (areas.left() < kAreaHeaderBytes) {
+            return "extended.type";
+        }
+        areas.number(2, "extended.type");
+        const std::uint32_t length = areas.number(2, "extended.area_length");
+        if (length < counted) {
+            return "extended.area_length";
+        }
+        if (length - counted > areas.left()) {
+            return "extended.area";
+        }
+        areas.take(length - counted, "extended.area");
+    }
+    return nullptr;
+}
+
 }  // namespace
 
 void malformed(const char* field, const char* message) {
@@ -114,20 +135,17 @@ void read_minutiae(Reader& reader, MinutiaLayout layout, View& view) {
     }
 }
 
-void skip_extended_data(Reader& reader) {
-    Reader block(reader.take(reader.number(2, "extended.length"), "extended"));
-    while (block.left() > 0) {
-        block.number(2, "extended.type");
-        const std::uint32_t length = block.number(2, "extended.area_length");
-        if (length < kAreaHeaderBytes) {  // it counts its own type and length
-            malformed("extended.area_length", "An extended data area is shorter than its header.");
-        }
-        block.take(length - kAreaHeaderBytes, "extended.area");
+void skip_extended_data(Reader& reader, AreaLength area_length) {
+    const auto block = reader.take(reader.number(2, "extended.length"), "extended");
+    const bool whole = area_length == AreaLength::kWhole;
+    const char* field = misframed(block, whole ? kAreaHeaderBytes : 0);
+    if (field != nullptr && (whole || misframed(block, kAreaHeaderBytes) != nullptr)) {
+        malformed(field, "The extended data areas do not add up to their block.");
     }
 }
 
 View read_views(Reader& reader, const Image& image, std::uint32_t views, std::size_t wanted,
-                std::uint32_t directions) {
+                std::uint32_t directions, AreaLength area_length) {
     if (wanted >= views) {
         malformed("views", "The record has no such view.");
     }
@@ -139,7 +157,7 @@ View read_views(Reader& reader, const Image& image, std::uint32_t views, std::si
         reader.number(1, "impression");  // and, in its high half, the number of the view
         view.quality = read_quality(reader, "quality", false);
         read_minutiae(reader, {.directions = directions}, view);
-        skip_extended_data(reader);
+        skip_extended_data(reader, area_length);
         if (k == wanted) {
             found = std::move(view);
         }

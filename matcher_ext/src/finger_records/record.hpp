@@ -59,8 +59,14 @@ std::uint8_t read_position(Reader& reader);
 std::uint8_t read_quality(Reader& reader, const char* field, bool may_lack);
 // The count, then so many minutiae.
 void read_minutiae(Reader& reader, MinutiaLayout layout, View& view);
+// What the length of an extended data area counts.
+enum class AreaLength {
+    kWhole,  // its own header of four bytes too
+    kData,   // as of 2005 the standard has it; but NIST's tools, then others, wrote kWhole: both read
+};
+
 // The extended data block: its areas are well framed, whatever is in them.
-void skip_extended_data(Reader& reader);
+void skip_extended_data(Reader& reader, AreaLength area_length);
 
 // Each takes a whole record of its magic, checks all of it and returns the view asked for.
 View read_iso_2005(std::span<const std::uint8_t> record, std::size_t view);
@@ -69,6 +75,6 @@ View read_ansi_378(std::span<const std::uint8_t> record, std::size_t view);
 
 // The views of the two formats that have one image for all of them.
 View read_views(Reader& reader, const Image& image, std::uint32_t views, std::size_t wanted,
-                std::uint32_t directions);
+                std::uint32_t directions, AreaLength area_length);
 
 }  // namespace idmesh::matcher::finger_records

@@ -170,7 +170,7 @@ class MatcherGalleries:
 def _parse(template: Template) -> tuple[Kind, matcher_ext.Template]:
     match template.modality:
         case Modality.FINGER:
-            return Kind(Modality.FINGER), matcher_ext.FingerTemplate.from_iso(template.data)
+            return Kind(Modality.FINGER), matcher_ext.FingerTemplate.from_record(template.data)
         case Modality.IRIS:
             iris = read_iris_code(template.data)
             native = matcher_ext.IrisTemplate(iris.code, iris.mask)

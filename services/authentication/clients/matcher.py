@@ -82,7 +82,7 @@ def fused_similarity(pairs: Sequence[tuple[Probe, Sequence[ReferenceTemplate]]])
 
 def _template(modality: Modality, data: bytes) -> Template:
     if modality is Modality.FINGER and data.startswith(_FINGER_MAGIC):
-        return FingerTemplate.from_iso(data)
+        return FingerTemplate.from_record(data)
     if modality is Modality.IRIS and data.startswith(_IRIS_MAGIC):
         code = read_iris_code(data)
         return IrisTemplate(code.code, code.mask)

@@ -36,6 +36,7 @@ from services.common.biometrics.fmr import (
     read_fmr,
     write_fmr,
 )
+from services.common.biometrics.fmr_formats import write_ansi_378, write_fmr_2011
 from services.common.biometrics.iso_headers import IsoRecord, RecordKind, recognise
 from services.common.biometrics.positions import (
     FINGER_SUBTYPES,
@@ -84,8 +85,10 @@ __all__ = [
     "read_iris_code",
     "recognise",
     "sort_captures",
+    "write_ansi_378",
     "write_cbeff",
     "write_face_embedding",
     "write_fmr",
+    "write_fmr_2011",
     "write_iris_code",
 ]

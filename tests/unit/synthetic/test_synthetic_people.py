@@ -30,7 +30,7 @@ PEOPLE = 12
 
 def comparable(template: Template) -> FingerTemplate | IrisTemplate | FaceTemplate:
     if template.modality == "finger":
-        return FingerTemplate.from_iso(template.data)
+        return FingerTemplate.from_record(template.data)
     if template.modality == "iris":
         iris = read_iris_code(template.data)
         return IrisTemplate(iris.code, iris.mask)
