@@ -107,10 +107,10 @@ class FingerTemplate:
 
     @property
     def rows(self) -> NDArray[np.int32]:
-        """The minutiae kept, shape (n, 4).
+        """The minutiae kept, shape (n, 4), best first.
 
-        x to the right and y upwards in pixels of 500 dpi, direction in 256ths of the turn, counter-
-        clockwise from x, quality 0 (unknown) to 100.
+        x to the right and y upwards in pixels of 500 dpi, the least of each 0; direction in 256ths
+        of the turn, counter-clockwise from x; quality 0 (unknown) to 100.
         """
         return self._native.rows
 

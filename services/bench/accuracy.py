@@ -69,7 +69,7 @@ def irises(file: Path, *, resamples: int) -> None:
 
 def _template(file: Path) -> FingerTemplate:
     try:
-        return FingerTemplate.from_iso(file.read_bytes())
+        return FingerTemplate.from_record(file.read_bytes())
     except MatcherError as error:
         raise Problem(f"{file}: {error}", "Leave out what is no template.") from None
 
