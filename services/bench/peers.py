@@ -10,6 +10,7 @@ import importlib.util
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -105,14 +106,13 @@ def _faiss_faces(vectors: NDArray[np.float32], probes: NDArray[np.float32]) -> I
         index.train(rows[:10_000])
         index.add(rows)
         for count in (1, len(probes)):
-            yield _peer(
-                name, len(rows), count, lambda i=index, g=given, c=count: i.search(g[:c], _BEST)
-            )
+            yield _peer(name, len(rows), count, partial(index.search, given[:count], _BEST))
         index.reset()
 
 
 def _usearch(rows: NDArray[Any], probes: NDArray[Any], metric: str) -> Callable[[], object]:
-    from usearch.index import MetricKind, search
+    from usearch.compiled import MetricKind
+    from usearch.index import search
 
     kind = MetricKind.Hamming if metric == "hamming" else MetricKind.IP
     return lambda: search(rows, probes, _BEST, kind, exact=True, threads=1)
