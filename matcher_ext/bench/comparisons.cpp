@@ -1,5 +1,6 @@
 // Comparisons a second of CPU time on one core, of generated templates.
 // Usage: comparisons_bench [seconds]
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -40,10 +41,10 @@ int main(int argc, char** argv) {
     std::vector<FaceTemplate> faces;
     for (std::size_t k = 0; k < kReferences; ++k) {
         fingers.push_back(to_template(a_finger(random)));
-        for (std::size_t w = 0; w < kIrisWords; ++w) {
-            irises[k].code[w] = std::uint64_t{random()} << 32 | random();
-            irises[k].mask[w] = ~std::uint64_t{0};
-        }
+        std::vector<std::uint8_t> code(kDefaultIrisLayout.bytes());
+        std::generate(code.begin(), code.end(),
+                      [&] { return static_cast<std::uint8_t>(random()); });
+        irises[k] = iris_from_bytes(code, std::vector<std::uint8_t>(code.size(), 0xFF));
         std::vector<float> vector(512);
         for (float& value : vector) {
             value = static_cast<float>(random() % 2001) - 1000.0F;
@@ -59,7 +60,7 @@ int main(int argc, char** argv) {
     measure("finger", seconds,
             [&](std::size_t k) { return finger_probe.compare(fingers[k % kReferences].view()); });
     measure("iris", seconds,
-            [&](std::size_t k) { return iris_probe.compare(irises[k % kReferences]); });
+            [&](std::size_t k) { return iris_probe.compare(irises[k % kReferences].bits.data()); });
     measure("face", seconds, [&](std::size_t k) {
         return face_probe.compare(faces[k % kReferences].vector.data());
     });

@@ -1,7 +1,5 @@
 #include "idmesh/matcher/comparison.hpp"
 
-#include <algorithm>
-
 #include "idmesh/matcher/dispatch.hpp"
 #include "idmesh/matcher/error.hpp"
 
@@ -18,10 +16,7 @@ Probe::Probe(const Template& probe, int iris_rotation)
                            "The iris rotation is out of [0, 64] angles.");
     }
     if (modality_ == Modality::iris) {
-        const auto& iris = std::get<IrisTemplate>(probe);
-        for (int angles = -iris_rotation; angles <= iris_rotation; ++angles) {
-            rotations_.push_back(iris_rotated(iris, angles));
-        }
+        iris_.emplace(std::get<IrisTemplate>(probe), iris_rotation);
     }
 }
 
@@ -29,14 +24,8 @@ float Probe::compare(const FingerView& reference) const noexcept {
     return finger_similarity(std::get<FingerTemplate>(*template_).view(), reference);
 }
 
-float Probe::compare(const IrisTemplate& reference) const noexcept {
-    float best = 0.0F;
-    for (const IrisTemplate& rotated : rotations_) {
-        MaskedHamming hamming{};
-        kernels().compare_iris(&rotated, &reference, 1, &hamming);
-        best = std::max(best, iris_similarity(hamming));
-    }
-    return best;
+float Probe::compare(const std::uint64_t* iris) const noexcept {
+    return iris_->similarity(0, iris);
 }
 
 float Probe::compare(const float* padded_vector) const noexcept {
@@ -56,7 +45,8 @@ float similarity(const Template& probe, const Template& reference, int iris_rota
         case Modality::finger:
             return ready.compare(std::get<FingerTemplate>(reference).view());
         case Modality::iris:
-            return ready.compare(std::get<IrisTemplate>(reference));
+            return iris_similarity(std::get<IrisTemplate>(probe), std::get<IrisTemplate>(reference),
+                                   iris_rotation);
         case Modality::face:
             break;
     }

@@ -4,7 +4,7 @@ namespace idmesh::matcher {
 
 const KernelSet& kernels() noexcept {
     static constexpr KernelSet kSerial = {"serial", serial::compare_descriptors,
-                                          serial::compare_iris, serial::compare_face};
+                                          serial::compare_face};
     return kSerial;
 }
 

@@ -68,6 +68,11 @@ void Gallery::check(const PositionedTemplate& positioned) const {
         throw MatcherError("DIMENSION_MISMATCH", "template",
                            "The embedding is not of the gallery's dimension.");
     }
+    const auto* iris = std::get_if<IrisTemplate>(positioned.value);
+    if (iris != nullptr && iris->layout != kDefaultIrisLayout) {
+        throw MatcherError("DIMENSION_MISMATCH", "template",
+                           "The iris code is not of the gallery's layout.");
+    }
 }
 
 void Gallery::add(const ReferenceId& reference_id, std::span<const PositionedTemplate> templates) {

@@ -67,7 +67,7 @@ Segment::Source Segment::source_of(const PositionedTemplate& positioned) noexcep
         source.tail_offset = minutiae_bytes(finger->minutiae.size());
         source.count = static_cast<std::uint16_t>(finger->minutiae.size());
     } else if (const auto* iris = std::get_if<IrisTemplate>(positioned.value)) {
-        source.head = std::as_bytes(std::span(iris, 1));
+        source.head = std::as_bytes(std::span(iris->bits));
         source.tail_offset = source.head.size();
     } else if (const auto* face = std::get_if<FaceTemplate>(positioned.value)) {
         source.head = std::as_bytes(std::span(face->vector));
@@ -145,8 +145,8 @@ FingerView Segment::finger(const Slot& slot) const noexcept {
             reinterpret_cast<const Descriptor*>(at + minutiae_bytes(slot.count)), slot.count};
 }
 
-const IrisTemplate& Segment::iris(const Slot& slot) const noexcept {
-    return *reinterpret_cast<const IrisTemplate*>(payload_.get() + slot.offset);
+const std::uint64_t* Segment::iris(const Slot& slot) const noexcept {
+    return reinterpret_cast<const std::uint64_t*>(payload_.get() + slot.offset);
 }
 
 const float* Segment::face(const Slot& slot) const noexcept {

@@ -55,7 +55,7 @@ class Segment {
     const Record& record(std::size_t number) const noexcept { return records_[number]; }
     const Slot& slot(std::size_t number) const noexcept { return slots_[number]; }
     FingerView finger(const Slot& slot) const noexcept;
-    const IrisTemplate& iris(const Slot& slot) const noexcept;
+    const std::uint64_t* iris(const Slot& slot) const noexcept;
     const float* face(const Slot& slot) const noexcept;
 
   private:

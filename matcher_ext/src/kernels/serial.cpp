@@ -1,6 +1,5 @@
 // The plain kernels: what every other set must equal.
 #include "idmesh/matcher/finger_template.hpp"
-#include "idmesh/matcher/iris_template.hpp"
 #include "idmesh/matcher/kernels.hpp"
 
 namespace idmesh::matcher::serial {
@@ -31,22 +30,6 @@ void compare_descriptors(const Descriptor* probe, std::size_t probe_count,
             out[i * reference_count + j] =
                 static_cast<std::uint8_t>(either != 0 ? 2 * 255 * bits_of(both) / either : 0);
         }
-    }
-}
-
-void compare_iris(const IrisTemplate* probe, const IrisTemplate* references, std::size_t count,
-                  MaskedHamming* out) noexcept {
-    for (std::size_t k = 0; k < count; ++k) {
-        std::uint32_t compared = 0;
-        std::uint32_t mismatched = 0;
-        for (std::size_t w = 0; w < kIrisWords; ++w) {
-            const std::uint64_t mask = probe->mask[w] & references[k].mask[w];
-            const std::uint64_t differ = (probe->code[w] ^ references[k].code[w]) & mask;
-            compared += static_cast<std::uint32_t>(__builtin_popcountll(mask));
-            mismatched += static_cast<std::uint32_t>(__builtin_popcountll(differ));
-        }
-        out[k].compared = compared;
-        out[k].mismatched = mismatched;
     }
 }
 

@@ -3,12 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <variant>
 #include <vector>
 
 #include "idmesh/matcher/face_template.hpp"
 #include "idmesh/matcher/finger_template.hpp"
-#include "idmesh/matcher/iris_template.hpp"
+#include "idmesh/matcher/iris_column.hpp"
 #include "idmesh/matcher/kernels.hpp"
 
 namespace idmesh::matcher {
@@ -16,9 +17,6 @@ namespace idmesh::matcher {
 enum class Modality : std::uint8_t { finger, iris, face };
 
 using Template = std::variant<FingerTemplate, IrisTemplate, FaceTemplate>;
-
-inline constexpr int kDefaultIrisRotation = 15;  // steps of 1/128 turn, either way: 42 degrees
-inline constexpr int kMaxIrisRotation = 64;
 
 Modality modality_of(const Template& any) noexcept;
 
@@ -38,9 +36,6 @@ FingerFeatures finger_features(const FingerView& probe, const FingerView& refere
 // In [0, 1]; 0.5 where about one non-mated comparison in ten thousand still reaches it.
 float finger_similarity(const FingerView& probe, const FingerView& reference) noexcept;
 
-// In [0, 1]: one minus the normalised Hamming distance. Few compared bits pull it towards 0.5.
-float iris_similarity(MaskedHamming hamming) noexcept;
-
 // In [0, 1]: (1 + cosine) / 2.
 float face_similarity(float cosine) noexcept;
 
@@ -53,13 +48,13 @@ class Probe {
     Modality modality() const noexcept { return modality_; }
 
     float compare(const FingerView& reference) const noexcept;
-    float compare(const IrisTemplate& reference) const noexcept;
+    float compare(const std::uint64_t* iris) const noexcept;  // words of code, words of mask
     float compare(const float* padded_vector) const noexcept;
 
   private:
     Modality modality_;
     const Template* template_;
-    std::vector<IrisTemplate> rotations_;
+    std::optional<IrisProbes> iris_;
 };
 
 // Throws MatcherError: MODALITY_MISMATCH, DIMENSION_MISMATCH, ROTATION_OUT_OF_RANGE.

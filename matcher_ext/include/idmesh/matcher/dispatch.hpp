@@ -8,7 +8,6 @@ namespace idmesh::matcher {
 struct KernelSet {
     const char* name;
     CompareDescriptors* compare_descriptors;
-    CompareIris* compare_iris;
     CompareFace* compare_face;
 };
 

@@ -8,13 +8,7 @@
 
 namespace idmesh::matcher {
 
-struct Descriptor;    // finger_template.hpp
-struct IrisTemplate;  // iris_template.hpp: 2048 bits of code and of mask, both 64-byte aligned
-
-struct MaskedHamming {
-    std::uint32_t compared;    // bits set in both masks
-    std::uint32_t mismatched;  // of those, the bits that differ
-};
+struct Descriptor;  // finger_template.hpp
 
 // Compares every probe descriptor with every reference descriptor. out[i * reference_count + j] is
 // twice the bits set in both over the bits set in either, summed (Dice), as 0 to 255; 0 where
@@ -24,11 +18,6 @@ using CompareDescriptors = void(const Descriptor* probe, std::size_t probe_count
                                 const Descriptor* reference, std::size_t reference_count,
                                 std::uint8_t* out) noexcept;
 
-// Compares probe with references[0, count), writes out[0, count); no overlap.
-// Takes no lock, allocates nothing, cannot fail.
-using CompareIris = void(const IrisTemplate* probe, const IrisTemplate* references,
-                         std::size_t count, MaskedHamming* out) noexcept;
-
 // Inner products of probe with count vectors, one after the other, each of padded_dimension (a
 // multiple of 16) floats. The sum is taken in 16 lanes, then lane by lane.
 // Takes no lock, allocates nothing, cannot fail.
@@ -37,7 +26,6 @@ using CompareFace = void(const float* probe, const float* references, std::size_
 
 namespace serial {
 CompareDescriptors compare_descriptors;
-CompareIris compare_iris;
 CompareFace compare_face;
 }  // namespace serial
 

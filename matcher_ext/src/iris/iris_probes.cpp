@@ -1,0 +1,129 @@
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <cstring>
+
+#include "idmesh/matcher/error.hpp"
+#include "idmesh/matcher/iris_column.hpp"
+#include "iris_gate.hpp"
+
+namespace idmesh::matcher {
+
+namespace {
+
+// a is more alike than b, exactly: similarity grows with agreed / compared * sqrt(min(compared,
+// typical)), so its square is compared crosswise, sign apart.
+bool more_alike(MaskedHamming a, MaskedHamming b, std::uint32_t typical) noexcept {
+    const auto agreed = [](MaskedHamming h) {
+        return std::int64_t{h.compared} - 2 * std::int64_t{h.mismatched};
+    };
+    const auto sign = [](std::int64_t value) { return (value > 0) - (value < 0); };
+    const int of_a = sign(agreed(a));
+    const int of_b = sign(agreed(b));
+    if (of_a != of_b || of_a == 0) {
+        return of_a > of_b;
+    }
+    // At most 65,536 bits: 34 + 16 + 34 bits, more than 64.
+    using Wide = unsigned __int128;
+    const auto square = [](std::int64_t value) { return static_cast<Wide>(value * value); };
+    const Wide left = square(agreed(a)) * std::min(a.compared, typical) * square(b.compared);
+    const Wide right = square(agreed(b)) * std::min(b.compared, typical) * square(a.compared);
+    return of_a > 0 ? left > right : left < right;
+}
+
+std::vector<float> one_least(float least) {
+    return {least};
+}
+
+}  // namespace
+
+IrisProbes::IrisProbes(std::span<const IrisTemplate* const> probes, int rotation,
+                       std::span<const float> least_similarity)
+    : least_(least_similarity.begin(), least_similarity.end()) {
+    if (probes.empty() || probes.size() > kMaxIrisProbes || probes.size() != least_.size()) {
+        throw MatcherError("DIMENSION_MISMATCH", "probes", "Not 1 to 64 irises.");
+    }
+    layout_ = probes[0]->layout;
+    for (const IrisTemplate* probe : probes) {
+        if (probe->layout != layout_) {
+            throw MatcherError("DIMENSION_MISMATCH", "probes", "The irises differ in layout.");
+        }
+    }
+    if (rotation < 0 || rotation > kMaxIrisRotation) {
+        throw MatcherError("ROTATION_OUT_OF_RANGE", "iris_rotation",
+                           "The iris rotation is out of [0, 64] angles.");
+    }
+    if (!std::all_of(least_.begin(), least_.end(), [](float l) { return std::isfinite(l); })) {
+        throw MatcherError("VALUE_NOT_FINITE", "least_similarity", "Not a number, or infinite.");
+    }
+    rotate_all(probes, rotation);
+    weigh();
+}
+
+IrisProbes::IrisProbes(const IrisTemplate& probe, int rotation)
+    : IrisProbes(std::vector<const IrisTemplate*>{&probe}, rotation, one_least(0.5F)) {}
+
+void IrisProbes::rotate_all(std::span<const IrisTemplate* const> probes, int rotation) {
+    const std::size_t words = layout_.words();
+    all_.words = words;
+    all_.row_words = layout_.row_words();
+    all_.rotations = 2 * static_cast<std::size_t>(rotation) + 1;
+    all_.probes = probes.size();
+    rotated_.reserve(probes.size() * all_.rotations * 2 * words);
+    for (const IrisTemplate* probe : probes) {
+        for (int turn = -rotation; turn <= rotation; ++turn) {
+            const IrisTemplate rotated = iris_rotated(*probe, turn);
+            rotated_.insert(rotated_.end(), rotated.bits.begin(), rotated.bits.end());
+        }
+    }
+    if (!has_spread(layout_)) {
+        return;
+    }
+    spread_ = all_;
+    spread_.words = kSpreadWords;
+    spread_rotated_.resize(probes.size() * all_.rotations * 2 * kSpreadWords);
+    for (std::size_t k = 0; k < probes.size() * all_.rotations; ++k) {
+        take_spread(rotated_.data() + k * 2 * words, spread_rotated_.data() + k * 2 * kSpreadWords);
+    }
+}
+
+void IrisProbes::weigh() {
+    for (const float least : least_) {
+        weights_.push_back(lossless_weights(least));
+        spread_weights_.push_back(spread_weights(least));
+    }
+    all_.weights = weights_.data();
+    all_.rotated = rotated_.data();
+    spread_.weights = spread_weights_.data();
+    spread_.rotated = spread_rotated_.data();
+}
+
+MaskedHamming IrisProbes::best_rotation(std::size_t probe,
+                                        const std::uint64_t* reference) const noexcept {
+    MaskedHamming counts[kMaxIrisRotations];
+    iris_kernels().compare_rotations(rotated_.data() + probe * all_.rotations * 2 * all_.words,
+                                     all_.rotations, reference, all_.words, counts);
+    const std::uint32_t typical = iris_typical_compared(layout_);
+    MaskedHamming best = counts[0];
+    for (std::size_t r = 1; r < all_.rotations; ++r) {
+        if (more_alike(counts[r], best, typical)) {
+            best = counts[r];
+        }
+    }
+    return best;
+}
+
+float IrisProbes::similarity(std::size_t probe, const std::uint64_t* reference) const noexcept {
+    return iris_similarity(best_rotation(probe, reference), iris_typical_compared(layout_));
+}
+
+float iris_similarity(const IrisTemplate& probe, const IrisTemplate& reference, int rotation) {
+    const IrisProbes ready(probe, rotation);
+    if (reference.layout != probe.layout) {
+        throw MatcherError("DIMENSION_MISMATCH", "reference",
+                           "The probe and the reference have different layouts.");
+    }
+    return ready.similarity(0, reference.bits.data());
+}
+
+}  // namespace idmesh::matcher
