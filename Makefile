@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 EXTRAS := --extra local
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test unit bench lint types stubs clean
+.PHONY: help demo up down test unit bench peers lint types stubs clean
 
 help: ## Shows the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,8 +25,12 @@ $(UV):
 	@$(PYTHON) -c 'import sysconfig, pathlib, sys; sys.exit(not pathlib.Path(sysconfig.get_paths()["include"], "Python.h").exists())' \
 	  || { echo "Python's headers are missing: apt-get install python3-dev"; exit 1; }
 	@mkdir -p build/stubs
-	@$(UV) sync --frozen --quiet --python $(PYTHON) $(EXTRAS)
+	@$(UV) sync --frozen --quiet --inexact --python $(PYTHON) $(EXTRAS)
 .PHONY: .venv
+
+peers: $(UV) ## Adds the libraries that `idmesh bench match` measures the matcher against
+	@mkdir -p build/stubs
+	@$(UV) sync --frozen --quiet --inexact --python $(PYTHON) $(EXTRAS) --extra bench
 
 stubs: .venv ## Regenerates the gRPC stubs
 
@@ -49,7 +53,8 @@ test: .venv .venv-sdk ## Runs all tests; says at the end what this machine lacke
 unit: .venv ## Runs the fast tests only: no process, no network
 	@$(PY) -m pytest -q tests/unit
 
-bench: .venv ## Measures enrolments and authentications per second
+bench: peers ## Measures the matcher, enrolments and authentications
+	@$(PY) -m services.cli bench match
 	@$(PY) -m services.cli bench enrol
 	@$(PY) -m services.cli bench auth
 
