@@ -1,4 +1,4 @@
-"""The matcher's native tests under sanitizers, and its parser under a fuzzer."""
+"""The matcher's native tests under sanitizers, and its readers under a fuzzer."""
 
 from __future__ import annotations
 
@@ -10,19 +10,30 @@ from pathlib import Path
 
 import pytest
 
+from services.common.biometrics import (
+    FingerMinutiaeRecord,
+    FingerView,
+    Minutia,
+    write_ansi_378,
+    write_fmr,
+    write_fmr_2011,
+)
+
 ROOT = Path(__file__).resolve().parents[3]
+SCRIPTS = Path(sys.executable).parent
+CORES = str(os.cpu_count() or 1)
 FUZZ_SECONDS = 10
 LEAST_FUZZ_RUNS = 10_000
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 def build(folder: Path, *definitions: str, environment: dict[str, str] | None = None) -> None:
-    cmake = shutil.which("cmake", path=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}")
+    cmake = shutil.which("cmake", path=f"{SCRIPTS}{os.pathsep}{os.defpath}")
     assert cmake is not None, "the development dependencies bring cmake"
     configure = [cmake, "-S", str(ROOT / "matcher_ext"), "-B", str(folder), "-G", "Unix Makefiles"]
     settings = ["-DIDMESH_PYTHON_MODULE=OFF", "-DIDMESH_TESTS=ON", *definitions]
     run = {**os.environ, **(environment or {})}
-    for command in ([*configure, *settings], [cmake, "--build", str(folder), "--parallel", "2"]):
+    for command in ([*configure, *settings], [cmake, "--build", str(folder), "--parallel", CORES]):
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=run)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
@@ -30,9 +41,9 @@ def build(folder: Path, *definitions: str, environment: dict[str, str] | None = 
 @pytest.mark.parametrize("sanitizer", ["address,undefined", "thread"])
 def test_the_native_tests_pass_under_a_sanitizer(tmp_path: Path, sanitizer: str) -> None:
     build(tmp_path, f"-DIDMESH_SANITIZE={sanitizer}", "-DCMAKE_BUILD_TYPE=RelWithDebInfo")
-    ctest = Path(sys.executable).parent / "ctest"
+    options = ["--output-on-failure", "--no-tests=error", "--parallel", CORES]
     done = subprocess.run(
-        [str(ctest), "--test-dir", str(tmp_path), "--output-on-failure", "--no-tests=error"],
+        [str(SCRIPTS / "ctest"), "--test-dir", str(tmp_path), *options],
         capture_output=True,
         text=True,
         check=False,
@@ -40,28 +51,43 @@ def test_the_native_tests_pass_under_a_sanitizer(tmp_path: Path, sanitizer: str)
     assert done.returncode == 0, done.stdout[-3000:]
 
 
-def test_the_iso_parser_survives_a_coverage_guided_fuzzer(tmp_path: Path) -> None:
+def finger_records() -> FingerMinutiaeRecord:
+    """Two views, one of them without quality, from which mutations reach every field."""
+    minutiae = tuple(Minutia(9 * k, 11 * k, 8 * k, k % 3, 3 * k) for k in range(20))
+    views = (FingerView(7, 80, minutiae), FingerView(2, 0, minutiae[:3], impression=8, view=1))
+    return FingerMinutiaeRecord(400, 500, views, 197, 200)
+
+
+SEEDS = {
+    "iso_2005_fuzz": write_fmr(finger_records()),
+    "iso_2011_fuzz": write_fmr_2011(finger_records()),
+    "ansi_378_fuzz": write_ansi_378(finger_records()),
+}
+
+
+def test_no_reader_falls_to_a_coverage_guided_fuzzer(tmp_path: Path) -> None:
     if shutil.which("clang++") is None:
         pytest.skip("clang is missing: apt-get install clang")
     compilers = {"CC": "clang", "CXX": "clang++"}
     definitions = ("-DIDMESH_SANITIZE=fuzzer-no-link,address", "-DCMAKE_BUILD_TYPE=RelWithDebInfo")
     build(tmp_path / "build", *definitions, environment=compilers)
-    corpus = tmp_path / "corpus"
+    targets = {source.stem for source in (ROOT / "matcher_ext" / "fuzz").glob("*_fuzz.cpp")}
+    assert targets == SEEDS.keys(), "each has a seed that reaches deep"
+    running = {target: start(tmp_path, target) for target in sorted(targets)}
+    ended = {target: process.wait() for target, process in running.items()}
+    for target, code in ended.items():
+        said = (tmp_path / f"{target}.log").read_text(errors="replace")
+        assert code == 0, said[-3000:]
+        [line] = [one for one in said.splitlines() if "number_of_executed_units" in one]
+        assert int(line.split()[-1]) > LEAST_FUZZ_RUNS, target
+
+
+def start(folder: Path, target: str) -> subprocess.Popen[bytes]:
+    """Set a fuzzer going on its seed; what it says goes to a file, for a pipe would fill."""
+    corpus = folder / target
     corpus.mkdir()
-    header = b"FMR\x00 20\x00" + (30).to_bytes(4, "big") + bytes(18)
-    (corpus / "empty").write_bytes(header)
-    done = subprocess.run(
-        [
-            str(tmp_path / "build" / "finger_iso_fuzz"),
-            f"-max_total_time={FUZZ_SECONDS}",
-            "-print_final_stats=1",
-            str(corpus),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    [line] = [one for one in done.stderr.splitlines() if "number_of_executed_units" in one]
-    assert int(line.split()[-1]) > LEAST_FUZZ_RUNS
+    (corpus / "seed").write_bytes(SEEDS[target])
+    options = [f"-max_total_time={FUZZ_SECONDS}", "-print_final_stats=1", "-max_len=1024"]
+    command = [str(folder / "build" / target), *options, str(corpus)]
+    with (folder / f"{target}.log").open("wb") as log:
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, cwd=corpus)
