@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -27,13 +28,19 @@ LEAST_FUZZ_RUNS = 10_000
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
-def build(folder: Path, *definitions: str, environment: dict[str, str] | None = None) -> None:
+def build(
+    folder: Path,
+    *definitions: str,
+    targets: Iterable[str] = ("all",),
+    environment: dict[str, str] | None = None,
+) -> None:
     cmake = shutil.which("cmake", path=f"{SCRIPTS}{os.pathsep}{os.defpath}")
     assert cmake is not None, "the development dependencies bring cmake"
     configure = [cmake, "-S", str(ROOT / "matcher_ext"), "-B", str(folder), "-G", "Unix Makefiles"]
     settings = ["-DIDMESH_PYTHON_MODULE=OFF", "-DIDMESH_TESTS=ON", *definitions]
     run = {**os.environ, **(environment or {})}
-    for command in ([*configure, *settings], [cmake, "--build", str(folder), "--parallel", CORES]):
+    make = [cmake, "--build", str(folder), "--parallel", CORES, "--target", *targets]
+    for command in ([*configure, *settings], make):
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=run)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
@@ -70,9 +77,9 @@ def test_no_reader_falls_to_a_coverage_guided_fuzzer(tmp_path: Path) -> None:
         pytest.skip("clang is missing: apt-get install clang")
     compilers = {"CC": "clang", "CXX": "clang++"}
     definitions = ("-DIDMESH_SANITIZE=fuzzer-no-link,address", "-DCMAKE_BUILD_TYPE=RelWithDebInfo")
-    build(tmp_path / "build", *definitions, environment=compilers)
     targets = {source.stem for source in (ROOT / "matcher_ext" / "fuzz").glob("*_fuzz.cpp")}
     assert targets == SEEDS.keys(), "each has a seed that reaches deep"
+    build(tmp_path / "build", *definitions, targets=targets, environment=compilers)
     running = {target: start(tmp_path, target) for target in sorted(targets)}
     ended = {target: process.wait() for target, process in running.items()}
     for target, code in ended.items():
