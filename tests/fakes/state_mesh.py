@@ -264,15 +264,7 @@ class StateMesh:
 
     async def _certificate(self, name: str) -> None:
         """Give a caller that does not log in its certificate, as the supervisor does."""
-
-        async def sign(csr: bytes) -> tuple[bytes, bytes]:
-            body = {"csr": csr.decode(), "uri_sans": f"spiffe://idmesh.local/{name}"}
-            body["alt_names"] = f"{name}.idmesh"
-            answer = self._vault.call("POST", f"core/pki/sign/{name}", body)["data"]
-            root = self._vault.call("GET", "core/pki-root/cert/ca")["data"]["certificate"]
-            return f"{answer['certificate']}\n{answer['issuing_ca']}\n".encode(), root.encode()
-
-        await rpc.ensure_certificate(self.tls.folder, name, sign)
+        await vaults.certificate(self._vault, self.tls.folder, name)
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ import functools
 import itertools
 from pathlib import Path
 
+from services.common import rpc
 from services.common.config import VaultConfig
 from tests.fakes.servers import VaultServer
 
@@ -76,3 +77,16 @@ def bootstrap(server: VaultServer) -> None:
     from vault.bootstrap.client import connect
 
     changes.apply(connect(server.address, server.root_token), layout.load())
+
+
+async def certificate(server: VaultServer, folder: str, name: str) -> None:
+    """Give a caller that does not log in its certificate, as the supervisor does."""
+
+    async def sign(csr: bytes) -> tuple[bytes, bytes]:
+        body = {"csr": csr.decode(), "uri_sans": f"spiffe://idmesh.local/{name}"}
+        body["alt_names"] = f"{name}.idmesh"
+        answer = server.call("POST", f"core/pki/sign/{name}", body)["data"]
+        root = server.call("GET", "core/pki-root/cert/ca")["data"]["certificate"]
+        return f"{answer['certificate']}\n{answer['issuing_ca']}\n".encode(), root.encode()
+
+    await rpc.ensure_certificate(folder, name, sign)
