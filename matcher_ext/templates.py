@@ -136,7 +136,7 @@ class IrisTemplate:
 class FaceTemplate:
     """A face embedding, kept at unit length."""
 
-    __slots__ = ("_native", "dimension")
+    __slots__ = ("_native",)
 
     def __init__(self, vector: NDArray[np.float32]) -> None:
         """Make a template.
@@ -152,10 +152,28 @@ class FaceTemplate:
         if vector.ndim != 1:
             raise MatcherError("DIMENSION_MISMATCH", "vector", "The shape is not (dimension,).")
         self._native = _native.face_from_vector(np.ascontiguousarray(vector))
-        self.dimension: Final = int(vector.shape[0])
+
+    @property
+    def dimension(self) -> int:
+        """Of the embedding."""
+        return self._native.dimension
 
 
 Template = FingerTemplate | IrisTemplate | FaceTemplate
+
+
+def of_native(native: _native.Template) -> Template:
+    """Return the typed template of one that the native part has made."""
+    modality = Modality(native.modality)
+    if modality is Modality.FINGER:
+        return FingerTemplate(native)
+    if modality is Modality.IRIS:
+        iris = IrisTemplate.__new__(IrisTemplate)
+        iris._native = native
+        return iris
+    face = FaceTemplate.__new__(FaceTemplate)
+    face._native = native
+    return face
 
 
 def similarity(

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "bindings.hpp"
+#include "held.hpp"
 #include "idmesh/matcher/comparison.hpp"
 #include "idmesh/matcher/error.hpp"
 #include "idmesh/matcher/fusion.hpp"
@@ -37,11 +38,6 @@ im::ReferenceId reference_id_of(const py::bytes& bytes) {
 py::bytes to_bytes(const im::ReferenceId& id) {
     return {reinterpret_cast<const char*>(id.data()), id.size()};
 }
-
-// A template as Python holds it. Never changed after it is made.
-struct Held {
-    im::Template value;
-};
 
 using Positioned = std::pair<std::uint8_t, const Held*>;
 
@@ -169,7 +165,10 @@ void bind_templates(py::module_& m) {
                                [](const Held& self) {
                                    return int{std::get<im::FingerTemplate>(self.value).quality};
                                })
-        .def_property_readonly("rows", &rows_of);
+        .def_property_readonly("rows", &rows_of)
+        .def_property_readonly("dimension", [](const Held& self) {
+            return std::get<im::FaceTemplate>(self.value).dimension;
+        });
     m.def("finger_from_record", &finger_from_record);
     m.def("finger_from_rows", &finger_from_rows);
     m.def("iris_from_bytes", [](const py::bytes& code, const py::bytes& mask) {
@@ -231,4 +230,6 @@ PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
     bind_templates(m);
     bind_gallery(m);
     bind_roofs(m);
+    bind_person_score(m);
+    bind_synthetic(m);
 }
