@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from matcher_ext import _native
-from matcher_ext.error import MatcherError, check_proportion
+from matcher_ext.error import MatcherError, check_number, check_proportion
 from matcher_ext.templates import Modality
 
 # (FMR, similarity) of one finger compared with one finger, between which threshold_at_fmr
@@ -39,7 +39,7 @@ def fuse(similarities: Sequence[float], modality: Modality = Modality.FINGER) ->
     it is (to float32), none gives 0. Positions that were not compared say nothing: leave them out.
 
     Raises:
-        MatcherError: VALUE_NOT_FINITE, VALUE_OUT_OF_RANGE: one is not in [0, 1].
+        MatcherError: TYPE_MISMATCH, VALUE_NOT_FINITE, VALUE_OUT_OF_RANGE: one is not in [0, 1].
     """
     for one in similarities:
         check_proportion(one, "similarities")
@@ -58,9 +58,9 @@ def threshold_at_fmr(fmr: float) -> float:
         fmr: a proportion in [1e-6, 0.01]: 0.001 for 0.1 %. Below 1e-4 it is extrapolated.
 
     Raises:
-        MatcherError: VALUE_OUT_OF_RANGE.
+        MatcherError: TYPE_MISMATCH, VALUE_NOT_FINITE, VALUE_OUT_OF_RANGE.
     """
-    if not _FINGER_CALIBRATION[-1][0] <= fmr <= _FINGER_CALIBRATION[0][0]:
+    if not _FINGER_CALIBRATION[-1][0] <= check_number(fmr, "fmr") <= _FINGER_CALIBRATION[0][0]:
         raise MatcherError("VALUE_OUT_OF_RANGE", "fmr", "The FMR is not in [1e-6, 0.01].")
     rates = [-math.log(rate) for rate, _ in _FINGER_CALIBRATION]
     logits = [math.log(at / (1 - at)) for _, at in _FINGER_CALIBRATION]

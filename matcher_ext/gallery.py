@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from matcher_ext import _native
-from matcher_ext.error import MatcherError, check_proportion
-from matcher_ext.templates import DEFAULT_IRIS_ROTATION, Modality, Template
+from matcher_ext.error import (
+    MatcherError,
+    check_bytes,
+    check_number,
+    check_proportion,
+    check_whole,
+)
+from matcher_ext.templates import DEFAULT_IRIS_ROTATION, Modality, Template, native_of
 
 MAX_CANDIDATES: Final = 10_000
 MAX_THREADS: Final = 1024
@@ -52,12 +58,13 @@ class Gallery:
         Raises:
             MatcherError: DIMENSION_MISMATCH, ROTATION_OUT_OF_RANGE.
         """
-        if dimension is not None and not 1 <= dimension <= 4096:
-            raise MatcherError("DIMENSION_MISMATCH", "dimension", "Not in [1, 4096].")
-        if not 0 <= iris_rotation <= 64:
-            raise MatcherError("ROTATION_OUT_OF_RANGE", "iris_rotation", "Not in [0, 64].")
+        if not isinstance(modality, Modality):
+            raise MatcherError("TYPE_MISMATCH", "modality", "Not a modality.")
+        if dimension is not None:
+            dimension = check_whole(dimension, "dimension", 1, 4096, "DIMENSION_MISMATCH")
+        rotation = check_whole(iris_rotation, "iris_rotation", 0, 64, "ROTATION_OUT_OF_RANGE")
         self.modality: Final = modality
-        self._native = _native.Gallery(modality.value, dimension or 0, iris_rotation)
+        self._native = _native.Gallery(modality.value, dimension or 0, rotation)
 
     def __len__(self) -> int:
         """How many templates there are."""
@@ -69,7 +76,7 @@ class Gallery:
         return self._native.references
 
     def __contains__(self, reference_id: bytes) -> bool:
-        return self._native.contains(reference_id)
+        return self._native.contains(_id(reference_id))
 
     def add(self, reference_id: bytes, position: int, template: Template) -> None:
         """Add one template of a reference. `add_all` for several, at once seen by searches.
@@ -92,7 +99,7 @@ class Gallery:
         Raises:
             MatcherError: as `add`; POSITION_REPEATED.
         """
-        self._native.add(reference_id, _positioned(templates))
+        self._native.add(_id(reference_id), _positioned(templates))
 
     def remove(self, reference_id: bytes) -> int:
         """Remove a reference; returns how many templates it had, 0 if there was none.
@@ -100,7 +107,7 @@ class Gallery:
         Raises:
             MatcherError: REFERENCE_ID_MALFORMED.
         """
-        return self._native.remove(reference_id)
+        return self._native.remove(_id(reference_id))
 
     def identify(
         self,
@@ -162,15 +169,15 @@ class Gallery:
         if not probes:
             raise MatcherError("TEMPLATE_EMPTY", "probes", "There is no probe.")
         check_proportion(min_similarity, "min_similarity")
-        _check_count(max_candidates, MAX_CANDIDATES, "max_candidates")
-        _check_count(threads, MAX_THREADS, "threads")
-        if deadline_s is not None and not 0 < deadline_s < 1e6:
+        max_candidates = check_whole(max_candidates, "max_candidates", 1, MAX_CANDIDATES)
+        threads = check_whole(threads, "threads", 1, MAX_THREADS)
+        if deadline_s is not None and not 0 < check_number(deadline_s, "deadline_s") < 1e6:
             raise MatcherError("VALUE_OUT_OF_RANGE", "deadline_s", "Not in (0, 1e6).")
         rows = self._native.identify(
             _positioned(probes),
             max_candidates,
             float(min_similarity),
-            None if among is None else list(among),
+            None if among is None else [_id(one) for one in among],
             threads,
             deadline_s,
         )
@@ -187,24 +194,24 @@ class Gallery:
                 template there; REFERENCE_ID_MALFORMED, MODALITY_MISMATCH, DIMENSION_MISMATCH,
                 POSITION_OUT_OF_RANGE.
         """
-        _check_position(position or 0)
-        return self._native.verify(reference_id, position or 0, probe._native)
+        at = _check_position(position or 0)
+        return self._native.verify(_id(reference_id), at, native_of(probe, "probe"))
 
 
 def _positioned(templates: Sequence[tuple[int, Template]]) -> list[tuple[int, _native.Template]]:
-    known = [position for position, _ in templates if position != 0]
+    made = [
+        (_check_position(position), native_of(template, "template"))
+        for position, template in templates
+    ]
+    known = [position for position, _ in made if position != 0]
     if len(set(known)) != len(known):
         raise MatcherError("POSITION_REPEATED", "position", "A position is given twice.")
-    for position, _ in templates:
-        _check_position(position)
-    return [(position, template._native) for position, template in templates]
+    return made
 
 
-def _check_position(position: int) -> None:
-    if not 0 <= position <= 255:
-        raise MatcherError("POSITION_OUT_OF_RANGE", "position", "The modality has none such.")
+def _id(reference_id: bytes) -> bytes:
+    return check_bytes(reference_id, "reference_id")
 
 
-def _check_count(value: int, most: int, field: str) -> None:
-    if not 1 <= value <= most:
-        raise MatcherError("VALUE_OUT_OF_RANGE", field, f"Not in [1, {most}].")
+def _check_position(position: int) -> int:
+    return check_whole(position, "position", 0, 255, "POSITION_OUT_OF_RANGE")

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher_ext import _native
-from matcher_ext.error import MatcherError
+from matcher_ext.error import MatcherError, check_bytes, check_number, check_whole
 
 DEFAULT_IRIS_ROTATION: Final = 15
 _LAST_VIEW: Final = 0xFFFF
+_MOST_RADIANS: Final = 4 * math.pi + 1e-9
+_MOST_QUALITY: Final = 100
 
 
 class Modality(enum.Enum):
@@ -30,6 +32,8 @@ class FingerTemplate:
     __slots__ = ("_native",)
 
     def __init__(self, native: _native.Template) -> None:
+        if not isinstance(native, _native.Template) or native.modality != Modality.FINGER.value:
+            raise MatcherError("TYPE_MISMATCH", "native", "Not a finger's template.")
         self._native = native
 
     @classmethod
@@ -42,15 +46,14 @@ class FingerTemplate:
 
         Raises:
             MatcherError: TEMPLATE_MALFORMED, with the part of the record as field;
-                TEMPLATE_EMPTY, the view has no minutia.
+                TEMPLATE_EMPTY, the view has no minutia; TYPE_MISMATCH.
 
         Source: the record formats (not those of cards) of ISO/IEC 19794-2:2005 (clause 7, version
         ` 20`), ISO/IEC 19794-2:2011 (clause 8, version `030`) and ANSI/INCITS 378-2004 (clause 6,
         version ` 20`).
         """
-        if not 0 <= view <= _LAST_VIEW:
-            raise MatcherError("TEMPLATE_MALFORMED", "views", "A view is in [0, 65535].")
-        return cls(_native.finger_from_record(bytes(record), view))
+        view = check_whole(view, "views", 0, _LAST_VIEW, "TEMPLATE_MALFORMED")
+        return cls(_native.finger_from_record(check_bytes(record, "record"), view))
 
     from_iso = from_record
 
@@ -67,28 +70,21 @@ class FingerTemplate:
 
         Args:
             minutiae: shape (n, 3), n >= 1: x to the right and y downwards in pixels, direction in
-                radians, counter-clockwise from x as the image is seen.
+                radians, counter-clockwise from x as the image is seen, in [-4 pi, 4 pi]: most
+                degrees are outside.
             dpi: of the pixels, in [100, 2600].
             quality: shape (n,), in [0, 100], 0 where unknown; the best are kept of too many.
             position: finger position, 0 (unknown) to 10.
 
         Raises:
-            MatcherError: TEMPLATE_EMPTY, TEMPLATE_MALFORMED, DIMENSION_MISMATCH, VALUE_NOT_FINITE,
-                POSITION_OUT_OF_RANGE.
+            MatcherError: TEMPLATE_EMPTY, TEMPLATE_MALFORMED, TYPE_MISMATCH, DTYPE_MISMATCH,
+                DIMENSION_MISMATCH, VALUE_NOT_FINITE, VALUE_OUT_OF_RANGE, POSITION_OUT_OF_RANGE.
         """
-        rows = np.array(minutiae, dtype=np.float64, order="C")
-        if rows.ndim != 2 or rows.shape[1] != 3:
-            raise MatcherError("DIMENSION_MISMATCH", "minutiae", "The shape is not (n, 3).")
-        if not np.isfinite(rows).all():
-            raise MatcherError("VALUE_NOT_FINITE", "minutiae", "A minutia has a NaN or infinity.")
-        if quality is None:
-            quality = np.zeros(rows.shape[0], dtype=np.uint8)
-        if quality.dtype != np.uint8 or quality.shape != (rows.shape[0],):
-            raise MatcherError("DIMENSION_MISMATCH", "quality", "Not one uint8 to the minutia.")
-        if not 0 <= position <= 10:
-            raise MatcherError("POSITION_OUT_OF_RANGE", "position", "A finger is in [0, 10].")
-        rows[:, 2] = np.round(rows[:, 2] * (128 / math.pi)) % 256
-        return cls(_native.finger_from_rows(rows, quality.tobytes(), float(dpi), position))
+        rows = _rows_of(minutiae)
+        grades = _grades_of(quality, rows.shape[0])
+        resolution = check_number(dpi, "dpi")
+        position = check_whole(position, "position", 0, 10, "POSITION_OUT_OF_RANGE")
+        return cls(_native.finger_from_rows(rows, grades, resolution, position))
 
     @property
     def minutiae(self) -> int:
@@ -128,9 +124,9 @@ class IrisTemplate:
             mask: laid out alike; a set bit is a valid bit of the code.
 
         Raises:
-            MatcherError: TEMPLATE_MALFORMED, MASK_EMPTY.
+            MatcherError: TEMPLATE_MALFORMED, MASK_EMPTY, TYPE_MISMATCH.
         """
-        self._native = _native.iris_from_bytes(bytes(code), bytes(mask))
+        self._native = _native.iris_from_bytes(check_bytes(code, "code"), check_bytes(mask, "mask"))
 
 
 class FaceTemplate:
@@ -145,8 +141,10 @@ class FaceTemplate:
             vector: float32, shape (dimension,), dimension in [1, 4096], of any length but zero.
 
         Raises:
-            MatcherError: DTYPE_MISMATCH, DIMENSION_MISMATCH, TEMPLATE_EMPTY, VALUE_NOT_FINITE.
+            MatcherError: TYPE_MISMATCH, DTYPE_MISMATCH, DIMENSION_MISMATCH, TEMPLATE_EMPTY,
+                VALUE_NOT_FINITE.
         """
+        _check_array(vector, "vector")
         if vector.dtype != np.float32:
             raise MatcherError("DTYPE_MISMATCH", "vector", "The embedding is not float32.")
         if vector.ndim != 1:
@@ -189,6 +187,61 @@ def similarity(
         iris_rotation: steps of 1/128 turn, either way, in [0, 64].
 
     Raises:
-        MatcherError: MODALITY_MISMATCH, DIMENSION_MISMATCH, ROTATION_OUT_OF_RANGE.
+        MatcherError: TYPE_MISMATCH, MODALITY_MISMATCH, DIMENSION_MISMATCH, ROTATION_OUT_OF_RANGE.
     """
-    return _native.similarity(probe._native, reference._native, int(iris_rotation))
+    rotation = check_whole(iris_rotation, "iris_rotation", 0, 64, "ROTATION_OUT_OF_RANGE")
+    return _native.similarity(
+        native_of(probe, "probe"), native_of(reference, "reference"), rotation
+    )
+
+
+def native_of(template: Template, field: str) -> _native.Template:
+    """Return what the native part holds of a template.
+
+    Raises:
+        MatcherError: TYPE_MISMATCH.
+    """
+    if not isinstance(template, FingerTemplate | IrisTemplate | FaceTemplate):
+        raise MatcherError("TYPE_MISMATCH", field, "Not a template.")
+    return template._native
+
+
+def _rows_of(minutiae: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return checked minutiae, the direction in 256ths of the turn."""
+    if not isinstance(minutiae, np.ndarray):
+        try:
+            minutiae = np.asarray(minutiae)
+        except ValueError as error:  # rows of several lengths
+            raise MatcherError("DIMENSION_MISMATCH", "minutiae", "No array.") from error
+    _check_array(minutiae, "minutiae")
+    if minutiae.dtype.kind not in "fiu":
+        raise MatcherError("DTYPE_MISMATCH", "minutiae", "Not real numbers.")
+    if minutiae.ndim != 2 or minutiae.shape[1] != 3:
+        raise MatcherError("DIMENSION_MISMATCH", "minutiae", "The shape is not (n, 3).")
+    rows = np.array(minutiae, dtype=np.float64, order="C")
+    if not np.isfinite(rows).all():
+        raise MatcherError("VALUE_NOT_FINITE", "minutiae", "A minutia has a NaN or infinity.")
+    if (np.abs(rows[:, 2]) > _MOST_RADIANS).any():
+        raise MatcherError("VALUE_OUT_OF_RANGE", "minutiae", "A direction is not in radians.")
+    rows[:, 2] = np.round(rows[:, 2] * (128 / math.pi)) % 256
+    return rows
+
+
+def _grades_of(quality: NDArray[np.uint8] | None, count: int) -> bytes:
+    """Return the checked quality of each of so many minutiae."""
+    if quality is None:
+        return bytes(count)
+    _check_array(quality, "quality")
+    if quality.dtype != np.uint8:
+        raise MatcherError("DTYPE_MISMATCH", "quality", "Not uint8.")
+    if quality.shape != (count,):
+        raise MatcherError("DIMENSION_MISMATCH", "quality", "Not one to the minutia.")
+    if (quality > _MOST_QUALITY).any():
+        raise MatcherError("VALUE_OUT_OF_RANGE", "quality", "Above 100.")
+    return quality.tobytes()
+
+
+def _check_array(array: object, field: str) -> None:
+    # The mask of a masked array would be dropped on the way, and what it hides be compared.
+    if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
+        raise MatcherError("TYPE_MISMATCH", field, "Not a plain array.")
