@@ -4,5 +4,6 @@
 #include <pybind11/pybind11.h>
 
 void bind_person_score(pybind11::module_& m);
+void bind_columns(pybind11::module_& m);
 void bind_roofs(pybind11::module_& m);
 void bind_synthetic(pybind11::module_& m);

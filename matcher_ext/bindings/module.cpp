@@ -229,6 +229,7 @@ PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
     m.attr("KERNEL_SET") = im::name_of(im::instruction_set());
     bind_templates(m);
     bind_gallery(m);
+    bind_columns(m);
     bind_roofs(m);
     bind_person_score(m);
     bind_synthetic(m);
