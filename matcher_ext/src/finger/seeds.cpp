@@ -29,7 +29,7 @@ bool may_be_turned(std::uint8_t probe, std::uint8_t reference) noexcept {
     return std::abs(static_cast<int>(static_cast<std::int8_t>(reference - probe))) <= kMostTurned;
 }
 
-// The likeness from which on there are at most kMaxSeeds pairs.
+// The likeness from which on there are at most kMaxSeeds pairs, if there is such.
 int seed_floor(const FingerView& probe, const FingerView& reference,
                const std::uint8_t* likeness) noexcept {
     std::uint16_t pairs[256] = {};
@@ -44,7 +44,9 @@ int seed_floor(const FingerView& probe, const FingerView& reference,
     for (int floor = 255; floor >= 0; --floor) {
         sum += pairs[floor];
         if (sum > kMaxSeeds) {
-            return floor + 1;
+            // A minutia that is given twice makes more than enough pairs that are quite alike: then
+            // the first of these are seeds, for without any a finger would be unlike itself.
+            return std::min(floor + 1, 255);
         }
     }
     return 0;

@@ -33,6 +33,15 @@ def test_the_order_of_two_fingers_does_not_matter() -> None:
     assert m.similarity(a, b) == m.similarity(b, a)
 
 
+@pytest.mark.parametrize(("minutiae", "repeated"), [(64, 0), (63, 1), (60, 2), (48, 16), (32, 32)])
+def test_minutiae_that_are_given_twice_hide_no_finger(minutiae: int, repeated: int) -> None:
+    finger = a_finger(5, minutiae)
+    once = m.FingerTemplate.from_minutiae(finger)
+    twice = m.FingerTemplate.from_minutiae(np.concatenate([finger, finger[:repeated]]))
+    assert m.similarity(twice, twice) > 0.99
+    assert m.similarity(once, twice) > 0.99
+
+
 def test_a_fingers_resolution_is_taken_off() -> None:
     rows = a_finger(3)
     fine = rows * [2, 2, 1]
