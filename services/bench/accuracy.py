@@ -11,11 +11,22 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from matcher_ext import FingerTemplate, IrisTemplate, MatcherError, Template, similarity
+from matcher_ext import (
+    FingerTemplate,
+    IrisTemplate,
+    MatcherError,
+    Template,
+    similarity,
+    threshold_at_fmr,
+)
+from matcher_ext.columns import FingerColumn, IrisColumn
+from matcher_ext.people import MAX_PROBES
 from services.bench.rates import FMR_POINTS, Pairs, Rates, pairs_of, rank_one
 from services.bench.samples import Samples, finger_files, samples_of
 from services.local.problems import Problem
 
+_ACCEPTED_FMR = 1e-3
+_SHORTLISTS = (0.01, 0.02, 0.05)
 _HEAD = ("EER", *(f"FMR{round(1 / point)}" for point in FMR_POINTS))
 
 
@@ -27,8 +38,10 @@ def fingers(folder: Path, scores: Path | None, names: Path | None, *, resamples:
     """
     files = finger_files(folder)
     samples = samples_of(list(files))
-    found = _all_pairs([_template(file) for file in files.values()])
+    templates = [_template(file) for file in files.values()]
+    found = _all_pairs(templates)
     _print_rates(found, samples, resamples)
+    _print_shortlist(templates, found, samples)
     if scores is not None:
         np.save(scores, found, allow_pickle=False)
     if names is not None:
@@ -65,6 +78,61 @@ def irises(file: Path, *, resamples: int) -> None:
     _print_row("lossless", pairs)
     _print_intervals("eye", pairs, resamples)
     click.echo(f"{len(names)} eyes, {len(templates)} codes")
+    _print_two_stages(templates, pairs)
+
+
+def _print_shortlist(
+    templates: Sequence[FingerTemplate], found: NDArray[np.float32], samples: Samples
+) -> None:
+    """What is lost if only those that stage 1 likes best are compared in full.
+
+    Each fingerprint is searched among all others. A mated one is lost if it would be accepted, and
+    the scores of strangers push it out of the shortlist; a tie counts against it.
+    """
+    column = FingerColumn(len(templates))
+    column.extend(templates)
+    source = samples.source
+    least = threshold_at_fmr(_ACCEPTED_FMR)
+    ranks: list[int] = []
+    for probe, template in enumerate(templates):
+        scores = column.scan(template)
+        strangers = np.sort(scores[source != source[probe]])
+        mates = np.flatnonzero((source == source[probe]) & (found[probe] >= least))
+        for mate in mates[mates != probe]:
+            ranks.append(len(strangers) - int(np.searchsorted(strangers, scores[mate], "left")))
+    if not ranks:
+        return
+    placed = np.array(ranks)
+    click.echo(f"shortlist: lost of {len(ranks)} accepted at an FMR of {100 * _ACCEPTED_FMR:g} %")
+    for share in _SHORTLISTS:
+        room = max(1, round(share * len(templates)))
+        lost = int((placed >= room).sum())
+        click.echo(
+            f"  {100 * share:>4g} % ({room} of {len(templates)}): {lost}"
+            f" ({100 * lost / len(ranks):.2f} %)"
+        )
+
+
+def _print_two_stages(templates: Sequence[IrisTemplate], pairs: Pairs) -> None:
+    """What the gate of two stages loses of what the lossless one accepts, and what it lets pass."""
+    column = IrisColumn(len(templates))
+    column.extend(templates)
+    strangers = np.sort(pairs.similarity[~pairs.mated])
+    least = float(strangers[-max(1, round(_ACCEPTED_FMR * len(strangers)))])
+    hit = np.zeros((len(templates), len(templates)), dtype=bool)
+    for first in range(0, len(templates), MAX_PROBES):
+        probes = templates[first : first + MAX_PROBES]
+        words = column.gate(probes, least, two_stage=True)
+        bits = words[None, :] >> np.arange(len(probes), dtype=np.uint64)[:, None]
+        hit[first : first + len(probes)] = (bits & np.uint64(1)).astype(bool)
+    passed = hit[np.triu_indices(len(templates), 1)]
+    accepted = pairs.mated & (pairs.similarity >= least)
+    lost = int((accepted & ~passed).sum())
+    click.echo(
+        f"two stages: {lost} of {int(accepted.sum())} mated pairs lost that are accepted at an FMR"
+        f" of {100 * _ACCEPTED_FMR:g} % (similarity {least:.3f});"
+        f" {100 * passed[~pairs.mated].mean():.2f} % of the non-mated pass"
+    )
 
 
 def _template(file: Path) -> FingerTemplate:
