@@ -16,15 +16,15 @@ namespace idmesh::matcher::amx {
 namespace {
 
 constexpr std::size_t kLineBytes = 64;
-constexpr std::size_t kTileRows = 16;
+constexpr std::size_t kBlock = 16;  // rows of a tile
 constexpr std::size_t kTileBytes = 1024;
-constexpr std::size_t kBlock = 2 * kTileRows;
-constexpr std::size_t kMostCodes = 4096;
-constexpr std::size_t kAheadBlocks = 2;
+// Lines of a block that are widened ahead of the tiles: with all else they stay in 48 KiB.
+constexpr std::size_t kRing = 4;
+constexpr std::size_t kAhead = 6144;  // bytes
 // Fewer keep less of a tile busy than the vectors of avx512 do.
 constexpr std::size_t kLeastProbes = 4;
 // Of a block, beyond which reading all low nibbles is cheaper.
-constexpr std::size_t kManyCandidates = 40;
+constexpr std::size_t kManyCandidates = 20;
 // Rows of whole codes before the high nibbles are tried again.
 constexpr std::size_t kFineRows = 1024;
 
@@ -49,28 +49,23 @@ struct Limits {
     float most_error;
 };
 
-// Products of one block with one or two groups of 16 probes, to be looked at.
-struct Products {
-    alignas(64) std::int32_t tile[4][kTileRows * 16];  // rows 0, rows 0, rows 16, rows 16
-    std::size_t block;
-    std::size_t group;
-    bool two_groups;
-};
-
 struct Scan {
     const FaceRows& rows;
     const FaceQuery& query;
     std::uint64_t* hits;
-    std::size_t steps;  // of 64 codes
+    std::size_t lines;  // of a row
+    // What is widened next.
+    std::size_t block = 0;
+    std::size_t line = 0;
+    std::size_t slot = 0;
     std::size_t candidates = 0;
-    const Products* pending = nullptr;
-    Limits limits[2][2];  // of even and odd blocks
-    Products products[2];
-    alignas(64) std::uint8_t codes[2][kBlock * kMostCodes];
+    Limits limits;
+    alignas(64) std::uint8_t ring[kRing][2 * kTileBytes];
+    alignas(64) std::int32_t products[4][kBlock * 16];
     Candidate candidate[2 * kBlock * kMaxFaceProbes];
 
     Scan(const FaceRows& all_rows, const FaceQuery& all_probes, std::uint64_t* out) noexcept
-        : rows(all_rows), query(all_probes), hits(out), steps(2 * all_rows.row_bytes / 64) {}
+        : rows(all_rows), query(all_probes), hits(out), lines(all_rows.row_bytes / kLineBytes) {}
 };
 
 __m512i load(const void* bytes) noexcept {
@@ -88,30 +83,24 @@ __mmask16 above(__m512i product, __m512 codes_per_unit, __m512 reach, __m512 err
     return _mm512_cmp_ps_mask(_mm512_cvtepi32_ps(product), least, _CMP_GT_OQ);
 }
 
-// One line of each of kLines rows of a block, as signed bytes: of the high nibbles alone, or of
-// the whole code, 8 added. Lines are numbered row by row first; a tile's rows are 64 bytes apart.
-// Rows past the last one are the last one again.
-template <bool kFine, std::size_t kLines>
-inline void widen(const Scan& scan, std::size_t block, std::size_t line, std::uint8_t* out) noexcept {
+// One line of half a block's rows as signed bytes: of the high nibbles alone, or of the whole
+// codes, 8 added. Rows past the last one are the last one again.
+template <bool kFine>
+inline void widen(Scan& scan, std::size_t half) noexcept {
     const __m512i upper = _mm512_set1_epi8(static_cast<char>(0xF0));
     const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x88));
-    const std::size_t row_bytes = scan.rows.row_bytes;
-    const std::size_t at = line / kBlock * kLineBytes;
-    const std::size_t first = line % kBlock;
-    std::uint8_t* to = out + (first / kTileRows * scan.steps + line / kBlock * 2) * kTileBytes +
-                       first % kTileRows * kLineBytes;
-    const std::size_t ahead = kAheadBlocks * kBlock * row_bytes;
-#pragma GCC unroll 16
-    for (std::size_t k = 0; k < kLines; ++k) {
+    const std::size_t last = scan.rows.count - 1;
+    const std::size_t first = scan.block + half * 8;
+    std::uint8_t* to = scan.ring[scan.slot] + half * 8 * kLineBytes;
+#pragma GCC unroll 8
+    for (std::size_t k = 0; k < 8; ++k) {
         const std::size_t from =
-            std::min(block + first + k, scan.rows.count - 1) * row_bytes + at;
+            std::min(first + k, last) * scan.rows.row_bytes + scan.line * kLineBytes;
         const __m512i high = load(scan.rows.high + from);
-        _mm_prefetch(reinterpret_cast<const char*>(scan.rows.high + from + ahead), _MM_HINT_T0);
         __m512i one = _mm512_and_si512(high, upper);
-        __m512i other = _mm512_andnot_si512(_mm512_set1_epi8(15), _mm512_slli_epi16(high, 4));
+        __m512i other = _mm512_and_si512(_mm512_slli_epi16(high, 4), upper);
         if constexpr (kFine) {
             const __m512i low = _mm512_xor_si512(load(scan.rows.low + from), flip);
-            _mm_prefetch(reinterpret_cast<const char*>(scan.rows.low + from + ahead), _MM_HINT_T0);
             // upper ? a : b, bit by bit
             one = _mm512_ternarylogic_epi64(upper, high, _mm512_srli_epi16(low, 4), 0xCA);
             other = _mm512_ternarylogic_epi64(upper, other, low, 0xCA);
@@ -121,20 +110,34 @@ inline void widen(const Scan& scan, std::size_t block, std::size_t line, std::ui
     }
 }
 
-template <bool kFine>
-void limit(Scan& scan, std::size_t block) noexcept {
-    for (std::size_t half = 0; half < 2; ++half) {
-        const std::size_t first = block + half * kTileRows;
-        const std::size_t count = first < scan.rows.count ? scan.rows.count - first : 0;
-        const auto valid = static_cast<__mmask16>(count >= 16 ? 0xFFFF : (1U << count) - 1);
-        const __m512 units = _mm512_maskz_loadu_ps(valid, scan.rows.codes_per_unit + first);
-        const __m512 errors =
-            _mm512_maskz_loadu_ps(valid, errors_of(scan.rows, kFine) + first);
-        const __mmask16 present = _mm512_cmp_ps_mask(units, _mm512_setzero_ps(), _CMP_NEQ_OQ);
-        scan.limits[block / kBlock % 2][half] = {_mm512_mask_reduce_min_ps(present, units),
-                                                 _mm512_reduce_max_ps(units),
-                                                 _mm512_reduce_max_ps(errors)};
+inline void next_line(Scan& scan) noexcept {
+    scan.slot = (scan.slot + 1) % kRing;
+    if (++scan.line == scan.lines) {
+        scan.line = 0;
+        scan.block += kBlock;
     }
+}
+
+template <bool kFine>
+inline void prefetch(const Scan& scan, std::size_t at) noexcept {
+    for (std::size_t k = 0; k < 8; ++k) {
+        const std::size_t ahead = at + kAhead + k * kLineBytes;
+        _mm_prefetch(reinterpret_cast<const char*>(scan.rows.high + ahead), _MM_HINT_T0);
+        if constexpr (kFine) {
+            _mm_prefetch(reinterpret_cast<const char*>(scan.rows.low + ahead), _MM_HINT_T0);
+        }
+    }
+}
+
+template <bool kFine>
+Limits limits_of(const FaceRows& rows, std::size_t block) noexcept {
+    const std::size_t count = std::min(rows.count - block, kBlock);
+    const auto valid = static_cast<__mmask16>((1U << count) - 1);
+    const __m512 units = _mm512_maskz_loadu_ps(valid, rows.codes_per_unit + block);
+    const __m512 errors = _mm512_maskz_loadu_ps(valid, errors_of(rows, kFine) + block);
+    const __mmask16 present = _mm512_cmp_ps_mask(units, _mm512_setzero_ps(), _CMP_NEQ_OQ);
+    return {_mm512_mask_reduce_min_ps(present, units), _mm512_reduce_max_ps(units),
+            _mm512_reduce_max_ps(errors)};
 }
 
 void keep(Scan& scan, std::size_t row, std::size_t group, __mmask16 found,
@@ -153,15 +156,15 @@ void keep(Scan& scan, std::size_t row, std::size_t group, __mmask16 found,
 
 // Every row of a tile by its own bound.
 template <bool kFine>
-void look_closely(Scan& scan, const std::int32_t* tile, std::size_t first, std::size_t group,
-                  __m512i added) noexcept {
+void look_closely(Scan& scan, std::size_t block, std::size_t group, __m512i added) noexcept {
     const __m512 reach = _mm512_loadu_ps(scan.query.reach + 16 * group);
     const __m512 spread = _mm512_loadu_ps(scan.query.spread + 16 * group);
     const float* errors = errors_of(scan.rows, kFine);
-    const std::size_t end = std::min(first + kTileRows, scan.rows.count);
-    for (std::size_t row = first; row < end; ++row, tile += 16) {
+    const std::size_t end = std::min(block + kBlock, scan.rows.count);
+    const std::int32_t* products = scan.products[group];
+    for (std::size_t row = block; row < end; ++row, products += 16) {
         const __mmask16 found =
-            above(_mm512_sub_epi32(load(tile), added),
+            above(_mm512_sub_epi32(load(products), added),
                   _mm512_set1_ps(scan.rows.codes_per_unit[row]), reach, _mm512_set1_ps(errors[row]),
                   spread);
         if (found == 0) {
@@ -170,7 +173,7 @@ void look_closely(Scan& scan, const std::int32_t* tile, std::size_t first, std::
         if constexpr (kFine) {
             scan.hits[row] |= std::uint64_t{found} << 16 * group;
         } else {
-            keep(scan, row, group, found, tile);
+            keep(scan, row, group, found, products);
         }
     }
 }
@@ -178,103 +181,95 @@ void look_closely(Scan& scan, const std::int32_t* tile, std::size_t first, std::
 // The largest product of each probe against a bound that no row's own exceeds: each operation is
 // monotonic, rounding included.
 template <bool kFine>
-inline void look(Scan& scan, const Products& products, std::size_t number) noexcept {
-    if (number % 2 != 0 && !products.two_groups) {
-        return;
-    }
-    const std::int32_t* tile = products.tile[number];
-    const std::size_t group = products.group + number % 2;
-    __m512i most = load(tile);
-    __m512i also = load(tile + 16);
+inline void look(Scan& scan, std::size_t block, std::size_t group) noexcept {
+    const std::int32_t* products = scan.products[group];
+    __m512i most = load(products);
+    __m512i also = load(products + 16);
 #pragma GCC unroll 7
-    for (std::size_t row = 2; row < kTileRows; row += 2) {
-        most = _mm512_max_epi32(most, load(tile + 16 * row));
-        also = _mm512_max_epi32(also, load(tile + 16 * row + 16));
+    for (std::size_t row = 2; row < kBlock; row += 2) {
+        most = _mm512_max_epi32(most, load(products + 16 * row));
+        also = _mm512_max_epi32(also, load(products + 16 * row + 16));
     }
-    const __m512i added =
-        kFine ? _mm512_slli_epi32(load(scan.query.code_sum + 16 * group), 3)
-              : _mm512_setzero_si512();
-    const Limits& limits = scan.limits[products.block / kBlock % 2][number / 2];
+    const __m512i added = kFine ? _mm512_slli_epi32(load(scan.query.code_sum + 16 * group), 3)
+                                : _mm512_setzero_si512();
     const __m512 reach = _mm512_loadu_ps(scan.query.reach + 16 * group);
     const __m512 least = _mm512_sub_ps(
-        _mm512_min_ps(_mm512_mul_ps(_mm512_set1_ps(limits.least_codes_per_unit), reach),
-                      _mm512_mul_ps(_mm512_set1_ps(limits.most_codes_per_unit), reach)),
-        _mm512_mul_ps(_mm512_set1_ps(limits.most_error),
+        _mm512_min_ps(_mm512_mul_ps(_mm512_set1_ps(scan.limits.least_codes_per_unit), reach),
+                      _mm512_mul_ps(_mm512_set1_ps(scan.limits.most_codes_per_unit), reach)),
+        _mm512_mul_ps(_mm512_set1_ps(scan.limits.most_error),
                       _mm512_loadu_ps(scan.query.spread + 16 * group)));
     most = _mm512_sub_epi32(_mm512_max_epi32(most, also), added);
     if (_mm512_cmp_ps_mask(_mm512_cvtepi32_ps(most), least, _CMP_GT_OQ) != 0) {
-        look_closely<kFine>(scan, tile, products.block + number / 2 * kTileRows, group, added);
+        look_closely<kFine>(scan, block, group, added);
     }
 }
 
-template <bool kFine>
-void look_at_pending(Scan& scan, std::size_t from, std::size_t to) noexcept {
-    for (std::size_t number = from; scan.pending != nullptr && number < to; ++number) {
-        look<kFine>(scan, *scan.pending, number);
+// One step of 64 codes: a tile of rows with a tile of each group's probes.
+template <std::size_t kGroups>
+inline void multiply_tiles(const std::uint8_t* rows, const std::int8_t* probes,
+                           std::size_t group_bytes) noexcept {
+    _tile_loadd(4, rows, kLineBytes);
+    _tile_loadd(5, probes, kLineBytes);
+    _tile_dpbssd(0, 4, 5);
+    if constexpr (kGroups > 1) {
+        _tile_loadd(6, probes + group_bytes, kLineBytes);
+        _tile_dpbssd(1, 4, 6);
+    }
+    if constexpr (kGroups > 2) {
+        _tile_loadd(7, probes + 2 * group_bytes, kLineBytes);
+        _tile_dpbssd(2, 4, 7);
+    }
+    if constexpr (kGroups > 3) {
+        _tile_loadd(5, probes + 3 * group_bytes, kLineBytes);
+        _tile_dpbssd(3, 4, 5);
     }
 }
 
-// One block with one or two groups of probes; on the side kLines lines a step of the next block.
-template <bool kFine, bool kTwoGroups, std::size_t kLines>
-void multiply(Scan& scan, std::size_t block, std::size_t group, std::size_t line,
-              Products& out) noexcept {
-    const std::size_t steps = scan.steps;
-    const std::uint8_t* rows = scan.codes[block / kBlock % 2];
-    std::uint8_t* next = scan.codes[(block / kBlock + 1) % 2];
-    const std::int8_t* probes = scan.query.tiles + group * steps * kTileBytes;
+template <std::size_t kGroups>
+inline void store_tiles(Scan& scan) noexcept {
+    _tile_stored(0, scan.products[0], kLineBytes);
     _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-    for (std::size_t step = 0; step < steps; ++step, line += kLines) {
-        _tile_loadd(4, rows + step * kTileBytes, kLineBytes);
-        _tile_loadd(6, probes + step * kTileBytes, kLineBytes);
-        _tile_dpbssd(0, 4, 6);
-        if constexpr (kTwoGroups) {
-            _tile_loadd(7, probes + (steps + step) * kTileBytes, kLineBytes);
-            _tile_dpbssd(1, 4, 7);
-        }
-        _tile_loadd(5, rows + (steps + step) * kTileBytes, kLineBytes);
-        _tile_dpbssd(2, 5, 6);
-        if constexpr (kTwoGroups) {
-            _tile_dpbssd(3, 5, 7);
-        }
-        widen<kFine, kLines>(scan, block + kBlock, line, next);
-        look_at_pending<kFine>(scan, step * 4 / steps, (step + 1) * 4 / steps);
+    if constexpr (kGroups > 1) {
+        _tile_stored(1, scan.products[1], kLineBytes);
+        _tile_zero(1);
     }
-    _tile_stored(0, out.tile[0], kLineBytes);
-    _tile_stored(2, out.tile[2], kLineBytes);
-    if constexpr (kTwoGroups) {
-        _tile_stored(1, out.tile[1], kLineBytes);
-        _tile_stored(3, out.tile[3], kLineBytes);
+    if constexpr (kGroups > 2) {
+        _tile_stored(2, scan.products[2], kLineBytes);
+        _tile_zero(2);
     }
-    // The compiler does not know that tiles are loaded from memory.
-    __asm__ volatile("" ::: "memory");
-    out.block = block;
-    out.group = group;
-    out.two_groups = kTwoGroups;
-    scan.pending = &out;
+    if constexpr (kGroups > 3) {
+        _tile_stored(3, scan.products[3], kLineBytes);
+        _tile_zero(3);
+    }
 }
 
-template <bool kFine>
-void multiply_block(Scan& scan, std::size_t block, std::size_t& unit) noexcept {
-    const std::size_t groups = (scan.query.probes + 15) / 16;
-    limit<kFine>(scan, block);
-    switch (groups) {
-        case 1:
-            return multiply<kFine, false, 16>(scan, block, 0, 0, scan.products[unit++ % 2]);
-        case 2:
-            return multiply<kFine, true, 16>(scan, block, 0, 0, scan.products[unit++ % 2]);
-        default:
-            multiply<kFine, true, 8>(scan, block, 0, 0, scan.products[unit++ % 2]);
-            break;
+// One block with all probes. On the side: lines ahead are widened, and the products of the block
+// before looked at if there are any.
+template <bool kFine, std::size_t kGroups>
+inline void multiply_block(Scan& scan, std::size_t block, bool before) noexcept {
+    const std::size_t group_bytes = 2 * scan.lines * kTileBytes;
+    const std::int8_t* probes = scan.query.tiles;
+    std::size_t at = block * scan.rows.row_bytes;
+    for (std::size_t line = 0; line < scan.lines; ++line) {
+        const std::uint8_t* rows = scan.ring[(scan.slot + 1) % kRing];
+        for (std::size_t half = 0; half < 2; ++half) {
+            multiply_tiles<kGroups>(rows + half * kTileBytes, probes, group_bytes);
+            probes += kTileBytes;
+            prefetch<kFine>(scan, at);
+            at += 8 * kLineBytes;
+            widen<kFine>(scan, half);
+        }
+        next_line(scan);
+        // The compiler does not know that tiles are loaded from memory.
+        __asm__ volatile("" ::: "memory");
+        if (before) {
+            for (std::size_t group = line * kGroups / scan.lines;
+                 group < (line + 1) * kGroups / scan.lines; ++group) {
+                look<kFine>(scan, block - kBlock, group);
+            }
+        }
     }
-    const std::size_t line = 8 * scan.steps;
-    if (groups == 3) {
-        multiply<kFine, false, 8>(scan, block, 2, line, scan.products[unit++ % 2]);
-    } else {
-        multiply<kFine, true, 8>(scan, block, 2, line, scan.products[unit++ % 2]);
-    }
+    store_tiles<kGroups>(scan);
 }
 
 // Decides the first candidates with their low nibbles, and forgets them.
@@ -295,28 +290,45 @@ void decide(Scan& scan, std::size_t count) noexcept {
     scan.candidates -= count;
 }
 
-// From block `first` on, until `last` or, of high nibbles alone, until too many rows pass. Returns
-// where it stopped.
-template <bool kFine>
+// From `first` on, until `last` or, of high nibbles alone, until too many rows pass. Returns where
+// it stopped.
+template <bool kFine, std::size_t kGroups>
 std::size_t run(Scan& scan, std::size_t first, std::size_t last) noexcept {
-    for (std::size_t line = 0; line < kBlock * scan.steps / 2; line += 16) {
-        widen<kFine, 16>(scan, first, line, scan.codes[first / kBlock % 2]);
+    scan.block = first;
+    scan.line = 0;
+    scan.slot = 0;
+    for (std::size_t k = 0; k + 1 < kRing; ++k) {
+        widen<kFine>(scan, 0);
+        widen<kFine>(scan, 1);
+        next_line(scan);
     }
     __asm__ volatile("" ::: "memory");
     std::size_t block = first;
-    std::size_t unit = 0;
     bool few = true;
     for (; few && block < last; block += kBlock) {
         const std::size_t before = scan.candidates;
-        multiply_block<kFine>(scan, block, unit);
+        multiply_block<kFine, kGroups>(scan, block, block != first);
         few = scan.candidates - before <= kManyCandidates;
         // Their low nibbles were asked for a block ago.
         decide(scan, before);
+        scan.limits = limits_of<kFine>(scan.rows, block);
     }
-    look_at_pending<kFine>(scan, 0, 4);
-    scan.pending = nullptr;
+    for (std::size_t group = 0; group < kGroups; ++group) {
+        look<kFine>(scan, block - kBlock, group);
+    }
     decide(scan, scan.candidates);
     return block;
+}
+
+template <std::size_t kGroups>
+void gate_groups(Scan& scan) noexcept {
+    store_tiles<kGroups>(scan);  // Zeroes them.
+    for (std::size_t row = 0; row < scan.rows.count;) {
+        row = run<false, kGroups>(scan, row, scan.rows.count);
+        if (row < scan.rows.count) {
+            row = run<true, kGroups>(scan, row, std::min(row + kFineRows, scan.rows.count));
+        }
+    }
 }
 
 }  // namespace
@@ -330,11 +342,18 @@ void gate_faces(const FaceRows& rows, const FaceQuery& query, std::uint64_t* hit
     const TileConfig config;
     _tile_loadconfig(&config);
     Scan scan(rows, query, hits);
-    for (std::size_t row = 0; row < rows.count;) {
-        row = run<false>(scan, row, rows.count);
-        if (row < rows.count) {
-            row = run<true>(scan, row, std::min(row + kFineRows, rows.count));
-        }
+    switch ((query.probes + 15) / 16) {
+        case 1:
+            gate_groups<1>(scan);
+            break;
+        case 2:
+            gate_groups<2>(scan);
+            break;
+        case 3:
+            gate_groups<3>(scan);
+            break;
+        default:
+            gate_groups<4>(scan);
     }
     _tile_release();
 }

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kLineBytes = 64;
 constexpr std::size_t kBlock = 16;  // rows: a vector of their products
-constexpr std::size_t kAhead = 8192;  // bytes
+constexpr std::size_t kAhead = 3072;  // bytes: further off, the prefetcher of the core loses its thread
 // With as many probes, their lanes side by side cost less than adding lanes up.
 constexpr std::size_t kManyProbes = 8;
 
