@@ -3,8 +3,7 @@
 namespace idmesh::matcher {
 
 const KernelSet& kernels() noexcept {
-    static constexpr KernelSet kSerial = {"serial", serial::compare_descriptors,
-                                          serial::compare_face};
+    static constexpr KernelSet kSerial = {"serial", serial::compare_face};
     return kSerial;
 }
 

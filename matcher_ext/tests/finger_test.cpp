@@ -1,6 +1,5 @@
 #include "check.hpp"
 #include "idmesh/matcher/comparison.hpp"
-#include "idmesh/matcher/dispatch.hpp"
 #include "idmesh/matcher/fusion.hpp"
 
 using namespace idmesh::matcher;
@@ -68,18 +67,6 @@ void fusion_adds_evidence() {
     CHECK(fuse(Modality::finger, std::vector<float>{1.0F, 1.0F}) == 1.0F);
 }
 
-void every_set_equals_serial() {
-    std::mt19937 random(4);
-    const auto a = to_template(a_finger(random, 50));
-    const auto b = to_template(a_finger(random, 41));
-    std::vector<std::uint8_t> expected(50 * 41);
-    std::vector<std::uint8_t> found(50 * 41);
-    serial::compare_descriptors(a.descriptors.data(), 50, b.descriptors.data(), 41,
-                                expected.data());
-    kernels().compare_descriptors(a.descriptors.data(), 50, b.descriptors.data(), 41, found.data());
-    CHECK(expected == found);
-}
-
 }  // namespace
 
 int main() {
@@ -88,5 +75,4 @@ int main() {
     a_resolution_changes_nothing_but_the_scale();
     what_is_no_template_is_refused();
     fusion_adds_evidence();
-    every_set_equals_serial();
 }

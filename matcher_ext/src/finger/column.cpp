@@ -1,9 +1,11 @@
 #include "idmesh/matcher/finger_column.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
-#include "idmesh/matcher/comparison.hpp"
+#include "finger/score.hpp"
+#include "finger/tables.hpp"
 
 namespace idmesh::matcher {
 
@@ -26,12 +28,12 @@ Minutia unpacked(std::uint32_t value) noexcept {
             static_cast<std::uint8_t>(value), 0};
 }
 
-std::uint32_t bits_of(const Descriptor& descriptor) noexcept {
-    std::uint32_t bits = 0;
+std::uint8_t bits_of(const Descriptor& descriptor) noexcept {
+    int bits = 0;
     for (const std::uint64_t word : descriptor.bits) {
-        bits += static_cast<std::uint32_t>(__builtin_popcountll(word));
+        bits += std::popcount(word);
     }
-    return bits;
+    return static_cast<std::uint8_t>(bits);
 }
 
 const FingerKernels& kernels_here() noexcept {
@@ -42,12 +44,13 @@ const FingerKernels& kernels_here() noexcept {
 }  // namespace
 
 FingerProbe::FingerProbe(FingerTemplate finger) : finger_(std::move(finger)), scan_{} {
+    to_points(finger_.view(), points_);
     scan_.count =
         static_cast<std::uint32_t>(std::min(finger_.descriptors.size(), kScanProbeMinutiae));
     for (std::size_t k = 0; k < scan_.count; ++k) {
         const Descriptor& descriptor = finger_.descriptors[k];
         std::copy_n(descriptor.bits, kDescriptorWords, scan_.words[k]);
-        scan_.bits[k] = bits_of(descriptor);
+        scan_.weight[k] = finger_tables().weight[bits_of(descriptor)];
     }
 }
 
@@ -70,7 +73,7 @@ void FingerColumn::put(std::size_t row, const FingerTemplate& finger) noexcept {
         for (std::size_t w = 0; w < kDescriptorWords; ++w) {
             words[k / 8 * 8 * kDescriptorWords + w * 8 + k % 8] = descriptor.bits[w];
         }
-        bits[k] = static_cast<std::uint8_t>(bits_of(descriptor));
+        bits[k] = bits_of(descriptor);
     }
     counts_.data()[row] = static_cast<std::byte>(count);
 }
@@ -107,8 +110,11 @@ float FingerColumn::compare(std::size_t row, const FingerProbe& probe) const noe
     Minutia minutiae[kMaxMinutiae];
     Descriptor descriptors[kMaxMinutiae];
     const std::size_t count = unpack(row, minutiae);
-    describe({minutiae, count}, descriptors);
-    return finger_similarity(probe.finger().view(), {minutiae, descriptors, count});
+    const FingerKernels& kernels = kernels_here();
+    kernels.describe(minutiae, count, descriptors);
+    FingerPoints reference;
+    to_points({minutiae, descriptors, count}, reference);
+    return finger_similarity(finger_features(probe.points(), reference, kernels));
 }
 
 std::vector<PlaneBytes> FingerColumn::planes(std::size_t rows) {

@@ -5,6 +5,12 @@
 
 namespace idmesh::matcher {
 
+namespace avx512 {
+extern const FingerKernels kFingerKernels;
+}
+namespace avx2 {
+extern const FingerKernels kFingerKernels;
+}
 namespace serial {
 extern const FingerKernels kFingerKernels;
 }

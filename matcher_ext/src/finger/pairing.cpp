@@ -2,23 +2,20 @@
 #include "finger/pairing.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdlib>
-#include <numbers>
 
-#include "finger/directions.hpp"
+#include "finger/arithmetic.hpp"
+#include "finger/tables.hpp"
 
 namespace idmesh::matcher::pairing {
 
 namespace {
 
-constexpr float kNear = 9.0F;      // pixels that a minutia may be off
-constexpr float kElastic = 0.07F;  // and per pixel from the middle of the paired ones
-constexpr float kFarthest = 22.0F;
 constexpr int kMostTurned = 22;  // 31 degrees
 // In the fit of a motion a direction counts like a point this far from the middle (pixels).
 constexpr float kDirectionArm = 20.0F;
-constexpr std::size_t kMaxChoices = 384;
 constexpr float kOverlapMargin = 12.0F;  // pixels
 constexpr std::size_t kHullSides = 8;
 
@@ -42,7 +39,7 @@ struct Fit {
         sine += turned_sine;
     }
 
-    Motion motion() const noexcept {
+    FingerMotion motion() const noexcept {
         const float px = probe_x / count;
         const float py = probe_y / count;
         const float rx = reference_x / count;
@@ -51,7 +48,7 @@ struct Fit {
         const float along = dot - count * (px * rx + py * ry) + arm * cosine;
         const float across = cross - count * (px * ry - py * rx) + arm * sine;
         const float length = std::sqrt(along * along + across * across);
-        Motion m{};
+        FingerMotion m{};
         m.cosine = length > 0.0F ? along / length : 1.0F;
         m.sine = length > 0.0F ? across / length : 0.0F;
         m.shift_x = rx - (m.cosine * px - m.sine * py);
@@ -62,66 +59,52 @@ struct Fit {
     }
 };
 
-struct Choice {
-    float cost;
-    Pair pair;
-};
-
-std::size_t find_choices(const FingerView& probe, const FingerView& reference,
-                         const std::uint8_t* likeness, const Motion& m, Choice* out) noexcept {
-    const float turn = std::atan2(m.sine, m.cosine) * (128.0F / std::numbers::pi_v<float>);
-    const int turned_by = static_cast<int>(std::lround(turn));
-    std::size_t count = 0;
-    for (std::size_t i = 0; i < probe.count; ++i) {
-        const Minutia& p = probe.minutiae[i];
-        const float x = m.cosine * p.x - m.sine * p.y + m.shift_x;
-        const float y = m.sine * p.x + m.cosine * p.y + m.shift_y;
-        const float off_middle =
-            std::sqrt((x - m.middle_x) * (x - m.middle_x) + (y - m.middle_y) * (y - m.middle_y));
-        const float allowed = std::min(kFarthest, kNear + kElastic * off_middle);
-        const float allowed_squared = allowed * allowed;
-        for (std::size_t j = 0; j < reference.count; ++j) {
-            const Minutia& r = reference.minutiae[j];
-            const float apart = (r.x - x) * (r.x - x) + (r.y - y) * (r.y - y);
-            if (apart > allowed_squared) {
-                continue;
-            }
-            const auto turned = static_cast<std::int8_t>(r.direction - p.direction - turned_by);
-            if (std::abs(static_cast<int>(turned)) > kMostTurned || count == kMaxChoices) {
-                continue;
-            }
-            const std::uint8_t alike = likeness[i * reference.count + j];
-            const float off_turn = static_cast<float>(turned) / kMostTurned;
-            const float cost =
-                apart / allowed_squared + off_turn * off_turn - static_cast<float>(alike) / 255.0F;
-            out[count++] = {
-                cost,
-                {static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(j), alike, turned, apart}};
-        }
-    }
-    return count;
+int turned(const FingerPoints& probe, std::uint8_t i, const FingerPoints& reference, std::uint8_t j,
+           int by) noexcept {
+    return static_cast<std::int8_t>(reference.direction[j] - probe.direction[i] - by);
 }
 
-struct Point {
-    float x, y;
-};
+// What the cheapest pairs come first by; those turned too far are left out. Returns how many.
+std::size_t order_pairs(const FingerPoints& probe, const FingerPoints& reference,
+                        const FingerLikeness& likeness, int by, const FingerNear& near,
+                        std::uint64_t* keys) noexcept {
+    std::size_t kept = 0;
+    for (std::size_t k = 0; k < near.count; ++k) {
+        const std::uint8_t i = near.probe[k];
+        const std::uint8_t j = near.reference[k];
+        const int left = turned(probe, i, reference, j, by);
+        if (std::abs(left) > kMostTurned) {
+            continue;
+        }
+        const float off_turn = static_cast<float>(left) * (1.0F / kMostTurned);
+        const float alike = static_cast<float>(likeness.of[i][j]) * (1.0F / 255.0F);
+        // Above zero, so that it is in the order of its bits.
+        const float cost = 1.0F + near.apart[k] / near.allowed[k] + off_turn * off_turn - alike;
+        keys[kept++] = std::uint64_t{std::bit_cast<std::uint32_t>(std::max(cost, 0.0F))} << 32 | k;
+    }
+    std::sort(keys, keys + kept);
+    return kept;
+}
 
 // How far a set of minutiae reaches to each of eight sides.
-void find_reach(const Minutia* minutiae, std::size_t count, float* reach) noexcept {
+void find_reach(const FingerPoints& points, float* reach) noexcept {
+    const FingerTables& t = finger_tables();
     for (std::size_t side = 0; side < kHullSides; ++side) {
-        const Direction d = direction(static_cast<std::uint8_t>(side * 256 / kHullSides));
+        const float cosine = t.cosine[side * 256 / kHullSides];
+        const float sine = t.sine[side * 256 / kHullSides];
         float farthest = -1e9F;
-        for (std::size_t k = 0; k < count; ++k) {
-            farthest = std::max(farthest, d.cosine * minutiae[k].x + d.sine * minutiae[k].y);
+        for (std::size_t k = 0; k < points.count; ++k) {
+            farthest = std::max(farthest, cosine * points.x[k] + sine * points.y[k]);
         }
         reach[side] = farthest + kOverlapMargin;
     }
 }
 
-bool inside(const float* reach, Point at) noexcept {
+bool inside(const float* reach, float x, float y) noexcept {
+    const FingerTables& t = finger_tables();
     for (std::size_t side = 0; side < kHullSides; ++side) {
-        const Direction d = direction(static_cast<std::uint8_t>(side * 256 / kHullSides));
-        if (d.cosine * at.x + d.sine * at.y > reach[side]) {
+        const std::size_t direction = side * 256 / kHullSides;
+        if (t.cosine[direction] * x + t.sine[direction] * y > reach[side]) {
             return false;
         }
     }
@@ -130,7 +113,8 @@ bool inside(const float* reach, Point at) noexcept {
 
 }  // namespace
 
-Motion motion_of_seeds(const Seeds& s, const std::uint8_t* chosen, std::size_t count) noexcept {
+FingerMotion motion_of_seeds(const FingerSeeds& s, const std::uint8_t* chosen,
+                             std::size_t count) noexcept {
     Fit fit;
     for (std::size_t k = 0; k < count; ++k) {
         const std::uint8_t a = chosen[k];
@@ -140,59 +124,58 @@ Motion motion_of_seeds(const Seeds& s, const std::uint8_t* chosen, std::size_t c
     return fit.motion();
 }
 
-Motion motion_of_pairs(const FingerView& probe, const FingerView& reference,
-                       const Pairing& pairing) noexcept {
+FingerMotion motion_of_pairs(const FingerPoints& probe, const FingerPoints& reference,
+                             const Pairing& pairing) noexcept {
+    const FingerTables& t = finger_tables();
     Fit fit;
     for (std::size_t k = 0; k < pairing.count; ++k) {
-        const Minutia& p = probe.minutiae[pairing.pairs[k].probe];
-        const Minutia& r = reference.minutiae[pairing.pairs[k].reference];
-        const Direction turned = direction(static_cast<std::uint8_t>(r.direction - p.direction));
-        fit.add(p.x, p.y, r.x, r.y, turned.cosine, turned.sine);
+        const std::uint8_t i = pairing.pairs[k].probe;
+        const std::uint8_t j = pairing.pairs[k].reference;
+        const auto by = static_cast<std::uint8_t>(reference.direction[j] - probe.direction[i]);
+        fit.add(probe.x[i], probe.y[i], reference.x[j], reference.y[j], t.cosine[by], t.sine[by]);
     }
     return fit.motion();
 }
 
-void pair_minutiae(const FingerView& probe, const FingerView& reference,
-                   const std::uint8_t* likeness, const Motion& motion, Pairing& out) noexcept {
-    Choice choices[kMaxChoices];
-    const std::size_t count = find_choices(probe, reference, likeness, motion, choices);
-    std::sort(choices, choices + count, [](const Choice& a, const Choice& b) {
-        if (a.cost != b.cost) {
-            return a.cost < b.cost;
-        }
-        return a.pair.probe != b.pair.probe ? a.pair.probe < b.pair.probe
-                                            : a.pair.reference < b.pair.reference;
-    });
-    std::array<bool, kMaxMinutiae> probe_used{};
-    std::array<bool, kMaxMinutiae> reference_used{};
+void pair_minutiae(const FingerPoints& probe, const FingerPoints& reference,
+                   const FingerLikeness& likeness, const FingerMotion& motion,
+                   const FingerNear& near, Pairing& out) noexcept {
+    const int by = arithmetic::direction_of(motion.cosine, motion.sine);
+    std::uint64_t keys[kMaxNear];
+    const std::size_t count = order_pairs(probe, reference, likeness, by, near, keys);
+    std::uint64_t probe_used = 0;
+    std::uint64_t reference_used = 0;
     out.count = 0;
-    for (std::size_t k = 0; k < count; ++k) {
-        const Pair& pair = choices[k].pair;
-        if (!probe_used[pair.probe] && !reference_used[pair.reference]) {
-            probe_used[pair.probe] = true;
-            reference_used[pair.reference] = true;
-            out.pairs[out.count++] = pair;
+    for (std::size_t n = 0; n < count; ++n) {
+        const auto k = static_cast<std::uint32_t>(keys[n]);
+        const std::uint8_t i = near.probe[k];
+        const std::uint8_t j = near.reference[k];
+        if ((probe_used >> i & 1) == 0 && (reference_used >> j & 1) == 0) {
+            probe_used |= std::uint64_t{1} << i;
+            reference_used |= std::uint64_t{1} << j;
+            out.pairs[out.count++] = {
+                i, j, static_cast<std::int8_t>(turned(probe, i, reference, j, by)), near.apart[k]};
         }
     }
 }
 
-Overlap find_overlap(const FingerView& probe, const FingerView& reference,
-                     const Motion& m) noexcept {
+Overlap find_overlap(const FingerPoints& probe, const FingerPoints& reference,
+                     const FingerMotion& m) noexcept {
     float probe_reach[kHullSides];
     float reference_reach[kHullSides];
-    find_reach(probe.minutiae, probe.count, probe_reach);
-    find_reach(reference.minutiae, reference.count, reference_reach);
+    find_reach(probe, probe_reach);
+    find_reach(reference, reference_reach);
     Overlap overlap{};
     for (std::size_t i = 0; i < probe.count; ++i) {
-        const Minutia& p = probe.minutiae[i];
-        overlap.probe += inside(reference_reach, {m.cosine * p.x - m.sine * p.y + m.shift_x,
-                                                  m.sine * p.x + m.cosine * p.y + m.shift_y});
+        overlap.probe +=
+            inside(reference_reach, m.cosine * probe.x[i] - m.sine * probe.y[i] + m.shift_x,
+                   m.sine * probe.x[i] + m.cosine * probe.y[i] + m.shift_y);
     }
     for (std::size_t j = 0; j < reference.count; ++j) {
-        const float x = reference.minutiae[j].x - m.shift_x;
-        const float y = reference.minutiae[j].y - m.shift_y;
+        const float x = reference.x[j] - m.shift_x;
+        const float y = reference.y[j] - m.shift_y;
         overlap.reference +=
-            inside(probe_reach, {m.cosine * x + m.sine * y, m.cosine * y - m.sine * x});
+            inside(probe_reach, m.cosine * x + m.sine * y, m.cosine * y - m.sine * x);
     }
     return overlap;
 }

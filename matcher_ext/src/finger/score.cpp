@@ -1,12 +1,13 @@
 // One fingerprint comparison: seeds, motion, pairs, and what they say.
+#include "finger/score.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <tuple>
 
+#include "finger/arithmetic.hpp"
 #include "finger/evidence.hpp"
 #include "finger/pairing.hpp"
-#include "idmesh/matcher/comparison.hpp"
-#include "idmesh/matcher/dispatch.hpp"
 
 namespace idmesh::matcher {
 
@@ -43,15 +44,13 @@ FingerFeatures features_of(const pairing::Pairing& found, const pairing::Overlap
 }
 
 // Ties in the pairing go by number, so one order of the two gives one answer for both.
-bool in_order(const FingerView& a, const FingerView& b) noexcept {
+bool in_order(const FingerPoints& a, const FingerPoints& b) noexcept {
     if (a.count != b.count) {
         return a.count < b.count;
     }
     for (std::size_t k = 0; k < a.count; ++k) {
-        const Minutia& p = a.minutiae[k];
-        const Minutia& r = b.minutiae[k];
-        const auto left = std::tuple(p.x, p.y, p.direction);
-        const auto right = std::tuple(r.x, r.y, r.direction);
+        const auto left = std::tuple(a.x[k], a.y[k], a.direction[k]);
+        const auto right = std::tuple(b.x[k], b.y[k], b.direction[k]);
         if (left != right) {
             return left < right;
         }
@@ -59,32 +58,34 @@ bool in_order(const FingerView& a, const FingerView& b) noexcept {
     return true;
 }
 
-FingerFeatures features_in_order(const FingerView& probe, const FingerView& reference) noexcept {
+FingerFeatures features_in_order(const FingerPoints& probe, const FingerPoints& reference,
+                                 const FingerKernels& kernels) noexcept {
     using namespace pairing;
-    FingerFeatures none{};
-    std::uint8_t likeness[kMaxMinutiae * kMaxMinutiae];
-    kernels().compare_descriptors(probe.descriptors, probe.count, reference.descriptors,
-                                  reference.count, likeness);
-    Seeds seeds;
-    find_seeds(probe, reference, likeness, seeds);
+    FingerLikeness likeness;
+    kernels.find_likeness(probe, reference, likeness);
+    FingerSeeds seeds;
+    kernels.find_seeds(probe, reference, likeness, seeds);
     if (seeds.count == 0) {
-        return none;
+        return {};
     }
-    Agreement agreement;
-    float support[kMaxSeeds];
+    FingerAgreement agreement;
+    alignas(64) float support[kMaxSeeds];
     std::uint8_t chosen[kMaxSeeds];
-    find_agreement(seeds, agreement);
-    find_support(seeds, agreement, support);
+    kernels.find_agreement(seeds, agreement);
+    kernels.find_support(seeds, agreement, support);
     const std::size_t chosen_count = choose_seeds(seeds, agreement, support, chosen);
-    Motion motion = motion_of_seeds(seeds, chosen, chosen_count);
+    FingerMotion motion = motion_of_seeds(seeds, chosen, chosen_count);
+    FingerNear near;
     Pairing found;
-    pair_minutiae(probe, reference, likeness, motion, found);
+    kernels.find_near(probe, reference, motion, near);
+    pair_minutiae(probe, reference, likeness, motion, near, found);
     for (int k = 1; k < kRefinements && found.count > 0; ++k) {
         motion = motion_of_pairs(probe, reference, found);
-        pair_minutiae(probe, reference, likeness, motion, found);
+        kernels.find_near(probe, reference, motion, near);
+        pair_minutiae(probe, reference, likeness, motion, near, found);
     }
     if (found.count == 0) {
-        return none;
+        return {};
     }
     return features_of(found, find_overlap(probe, reference, motion),
                        agreement_of(agreement, chosen, chosen_count));
@@ -92,15 +93,42 @@ FingerFeatures features_in_order(const FingerView& probe, const FingerView& refe
 
 }  // namespace
 
+void to_points(const FingerView& view, FingerPoints& out) noexcept {
+    out.count = std::min(view.count, kMaxMinutiae);
+    for (std::size_t k = 0; k < out.count; ++k) {
+        out.x[k] = view.minutiae[k].x;
+        out.y[k] = view.minutiae[k].y;
+        out.direction[k] = view.minutiae[k].direction;
+        out.descriptors[k] = view.descriptors[k];
+    }
+    std::fill(out.x + out.count, out.x + kMaxMinutiae, 0.0F);
+    std::fill(out.y + out.count, out.y + kMaxMinutiae, 0.0F);
+    std::fill(out.direction + out.count, out.direction + kMaxMinutiae, std::uint8_t{0});
+    std::fill(out.descriptors + out.count, out.descriptors + kMaxMinutiae, Descriptor{});
+}
+
+FingerFeatures finger_features(const FingerPoints& probe, const FingerPoints& reference,
+                               const FingerKernels& kernels) noexcept {
+    return in_order(probe, reference) ? features_in_order(probe, reference, kernels)
+                                      : features_in_order(reference, probe, kernels);
+}
+
 FingerFeatures finger_features(const FingerView& probe, const FingerView& reference) noexcept {
-    return in_order(probe, reference) ? features_in_order(probe, reference)
-                                      : features_in_order(reference, probe);
+    static const FingerKernels& kernels = finger_kernels(instruction_set());
+    FingerPoints probe_points;
+    FingerPoints reference_points;
+    to_points(probe, probe_points);
+    to_points(reference, reference_points);
+    return finger_features(probe_points, reference_points, kernels);
+}
+
+float finger_similarity(const FingerFeatures& features) noexcept {
+    const double odds = (evidence(features) - kEvidenceHalf) / kEvidenceUnit;
+    return static_cast<float>(1.0 / (1.0 + arithmetic::exponential(-odds)));
 }
 
 float finger_similarity(const FingerView& probe, const FingerView& reference) noexcept {
-    const double odds =
-        (evidence(finger_features(probe, reference)) - kEvidenceHalf) / kEvidenceUnit;
-    return static_cast<float>(1.0 / (1.0 + std::exp(-odds)));
+    return finger_similarity(finger_features(probe, reference));
 }
 
 }  // namespace idmesh::matcher

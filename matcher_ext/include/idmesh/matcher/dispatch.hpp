@@ -7,7 +7,6 @@ namespace idmesh::matcher {
 
 struct KernelSet {
     const char* name;
-    CompareDescriptors* compare_descriptors;
     CompareFace* compare_face;
 };
 

@@ -1,7 +1,7 @@
 // One finger position of many people: a row to the person, an absent row where he has none.
 //
 // A search scans all rows by the descriptors of their best minutiae (stage 1, integers only), then
-// compares the most promising ones in full (stage 2). Stored are, to the row, 512 bytes of
+// compares the most promising ones in full (stage 2). Stored are, to the row, 576 bytes of
 // descriptors and 4 bytes to the minutia; the other descriptors are made anew for the few rows
 // that reach stage 2.
 #pragma once
@@ -23,10 +23,12 @@ class FingerProbe {
 
     const FingerTemplate& finger() const noexcept { return finger_; }
     const FingerScanProbe& scan() const noexcept { return scan_; }
+    const FingerPoints& points() const noexcept { return points_; }
 
   private:
     FingerTemplate finger_;
     FingerScanProbe scan_;
+    FingerPoints points_;
 };
 
 class FingerColumn {

@@ -12,16 +12,22 @@ namespace idmesh::matcher {
 
 // The first minutiae of a finger, the ones a scan looks at, have their descriptors laid out so
 // that eight of them are compared at once: word w of minutia k is at
-// [k / 8 * 32 + w * 8 + k % 8]. Absent minutiae are zero.
-inline constexpr std::size_t kScanMinutiae = 16;
+// [k / 8 * 8 * kDescriptorWords + w * 8 + k % 8]. Absent minutiae are zero.
+inline constexpr std::size_t kScanMinutiae = 24;
 inline constexpr std::size_t kScanWords = kScanMinutiae * kDescriptorWords;
 // Of a probe that many are looked at.
 inline constexpr std::size_t kScanProbeMinutiae = 48;
 
+// A descriptor of n bits weighs 4096 / sqrt(n), rounded, or nothing if it is empty: so two weights
+// times the bits in both, over 2^16, is their likeness (the cosine) as 0 to 256.
+inline constexpr unsigned kLikenessShift = 16;
+// In a scan, likeness up to here is chance and does not count.
+inline constexpr std::uint32_t kScanFloor = 100;
+
 struct FingerScanProbe {
     std::uint32_t count;  // of minutiae
     alignas(64) std::uint64_t words[kScanProbeMinutiae][kDescriptorWords];
-    std::uint64_t bits[kScanProbeMinutiae];  // set in each descriptor
+    std::uint64_t weight[kScanProbeMinutiae];
 };
 
 // Rows of a column, one after the other.
@@ -30,18 +36,75 @@ struct FingerScanRows {
     const std::uint8_t* bits;    // set in each descriptor, kScanMinutiae to the row
 };
 
+// A finger in columns, zero beyond count.
+struct FingerPoints {
+    std::size_t count;
+    alignas(64) float x[kMaxMinutiae];
+    alignas(64) float y[kMaxMinutiae];
+    alignas(64) std::uint8_t direction[kMaxMinutiae];
+    alignas(64) Descriptor descriptors[kMaxMinutiae];
+};
+
+// How alike every probe minutia is to every reference minutia, 0 to 255; 0 where their directions
+// are too far apart to be of one finger. kMaxMinutiae to the row, zero beyond the counts.
+struct FingerLikeness {
+    alignas(64) std::uint8_t of[kMaxMinutiae][kMaxMinutiae];
+};
+
+inline constexpr std::size_t kMaxSeeds = 64;
+
+// Pairs of minutiae whose descriptors are alike, in the order of the table. Columns are zero
+// beyond count up to a multiple of 16.
+struct FingerSeeds {
+    std::size_t count;
+    std::uint8_t probe[kMaxSeeds], reference[kMaxSeeds];                       // minutia numbers
+    alignas(64) float probe_x[kMaxSeeds], probe_y[kMaxSeeds];                  // pixels
+    alignas(64) float reference_x[kMaxSeeds], reference_y[kMaxSeeds];          // pixels
+    alignas(64) float cosine[kMaxSeeds], sine[kMaxSeeds];  // of reference minus probe direction
+    alignas(64) float likeness[kMaxSeeds];                 // of the descriptors, 0 to 1
+};
+
+// How well every two seeds agree on how the finger moved, 0 to 1. Symmetric.
+struct FingerAgreement {
+    alignas(64) float of[kMaxSeeds][kMaxSeeds];
+};
+
+// Takes probe to reference: turn, then shift.
+struct FingerMotion {
+    float cosine, sine;
+    float shift_x, shift_y;
+    float middle_x, middle_y;  // of the paired minutiae, in the reference
+};
+
+inline constexpr std::size_t kMaxNear = 256;
+
+// Minutiae that a motion brings close together, by probe, then reference.
+struct FingerNear {
+    std::size_t count;
+    std::uint8_t probe[kMaxNear], reference[kMaxNear];
+    float apart[kMaxNear];    // pixels left over, squared
+    float allowed[kMaxNear];  // the most they may be
+};
+
+// None takes a lock, allocates or can fail.
 struct FingerKernels {
     // scores[k] of row first + k: how alike the stored minutiae are to their best partners among
-    // the probe's. Takes no lock, allocates nothing, cannot fail.
+    // the probe's.
     void (*scan)(const FingerScanProbe& probe, const FingerScanRows& rows, std::size_t first,
                  std::size_t last, std::uint16_t* scores) noexcept;
-
-    // Compares every probe descriptor with every reference descriptor.
-    // out[i * reference_count + j] is twice the bits set in both over the bits set in either,
-    // summed (Dice), as 0 to 255; 0 where neither has any.
-    void (*compare_descriptors)(const Descriptor* probe, std::size_t probe_count,
-                                const Descriptor* reference, std::size_t reference_count,
-                                std::uint8_t* out) noexcept;
+    void (*describe)(const Minutia* minutiae, std::size_t count, Descriptor* out) noexcept;
+    void (*find_likeness)(const FingerPoints& probe, const FingerPoints& reference,
+                          FingerLikeness& out) noexcept;
+    // The pairs of at least the likeness from which on there are no more than kMaxSeeds; the first
+    // of them where there is no such likeness.
+    void (*find_seeds)(const FingerPoints& probe, const FingerPoints& reference,
+                       const FingerLikeness& likeness, FingerSeeds& out) noexcept;
+    void (*find_agreement)(const FingerSeeds& seeds, FingerAgreement& out) noexcept;
+    // Of each seed by those that agree with it, by power iteration; the largest is 1.
+    void (*find_support)(const FingerSeeds& seeds, const FingerAgreement& agreement,
+                         float* support) noexcept;
+    void (*find_near)(const FingerPoints& probe, const FingerPoints& reference,
+                      const FingerMotion& motion, FingerNear& out) noexcept;
 };
 
 // A set without kernels of its own uses those of the one below.

@@ -21,8 +21,8 @@ struct Minutia {
 static_assert(sizeof(Minutia) == 6);  // no padding: compared and stored as bytes
 
 // Where a minutia's neighbours lie and point to, seen from the minutia: independent of how the
-// finger was laid down. Bits of cells, layout in src/finger_descriptor.cpp.
-inline constexpr std::size_t kDescriptorWords = 4;
+// finger was laid down. Bits of cells, layout in src/finger/tables.cpp.
+inline constexpr std::size_t kDescriptorWords = 3;
 struct Descriptor {
     std::uint64_t bits[kDescriptorWords];
 };

@@ -8,16 +8,6 @@
 
 namespace idmesh::matcher {
 
-struct Descriptor;  // finger_template.hpp
-
-// Compares every probe descriptor with every reference descriptor. out[i * reference_count + j] is
-// twice the bits set in both over the bits set in either, summed (Dice), as 0 to 255; 0 where
-// neither has any.
-// Takes no lock, allocates nothing, cannot fail.
-using CompareDescriptors = void(const Descriptor* probe, std::size_t probe_count,
-                                const Descriptor* reference, std::size_t reference_count,
-                                std::uint8_t* out) noexcept;
-
 // Inner products of probe with count vectors, one after the other, each of padded_dimension (a
 // multiple of 16) floats. The sum is taken in 16 lanes, then lane by lane.
 // Takes no lock, allocates nothing, cannot fail.
@@ -25,7 +15,6 @@ using CompareFace = void(const float* probe, const float* references, std::size_
                          std::size_t count, float* out) noexcept;
 
 namespace serial {
-CompareDescriptors compare_descriptors;
 CompareFace compare_face;
 }  // namespace serial
 

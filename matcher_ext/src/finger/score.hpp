@@ -1,0 +1,16 @@
+// Stage 2 with kernels of one's choice.
+#pragma once
+
+#include "idmesh/matcher/comparison.hpp"
+#include "idmesh/matcher/finger_kernels.hpp"
+
+namespace idmesh::matcher {
+
+void to_points(const FingerView& view, FingerPoints& out) noexcept;
+
+FingerFeatures finger_features(const FingerPoints& probe, const FingerPoints& reference,
+                               const FingerKernels& kernels) noexcept;
+
+float finger_similarity(const FingerFeatures& features) noexcept;
+
+}  // namespace idmesh::matcher
