@@ -20,11 +20,11 @@ struct Ring {
     double radius;  // pixels of 500 dpi
     int spots;
 };
-constexpr Ring kRings[] = {{17.0, 6}, {36.0, 10}, {55.0, 16}};
-constexpr double kSpread = 10.5;           // pixels: how far a neighbour may have moved
+constexpr Ring kRings[] = {{18.0, 6}, {38.0, 10}, {58.0, 16}};
+constexpr double kSpread = 11.0;           // pixels: how far a neighbour may have moved
 constexpr double kDirectionSpread = 0.75;  // radians
 constexpr double kFarthest = 3.0 * kSpread;
-constexpr double kPixelsToTheField = 2.8;
+constexpr double kPixelsToTheField = 3.0;
 
 std::uint8_t bell(double apart, double spread) noexcept {
     const double height = arithmetic::exponential(-apart * apart / (2 * spread * spread));
@@ -71,7 +71,7 @@ std::unique_ptr<FingerTables> make_tables() {
     make_directions(*made);
     for (std::size_t bits = 1; bits <= 64 * kDescriptorWords; ++bits) {
         made->weight[bits] = static_cast<std::uint16_t>(
-            std::floor(4096 / std::sqrt(static_cast<double>(bits)) + 0.5));
+            std::floor(4096 / std::sqrt(static_cast<double>(bits) + 0) + 0.5));
     }
     return made;
 }
