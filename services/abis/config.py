@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from services.abis.domain.candidate import DEFAULT_MIN_SIMILARITY
+from services.abis.domain.partition import FRONT, MOST_PARTITIONS
 from services.common.config import PostgresConfig, ServiceConfig, VaultConfig
 
 
@@ -43,6 +44,37 @@ class DataShareConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PartitionsConfig:
+    """How the references are spread over processes.
+
+    Every process has the same count. Each one answers for all of them: it searches its own
+    partition and asks its peers for theirs, and says UNAVAILABLE unless all have answered.
+
+    Attributes:
+        count: of the partitions; fixed.
+        number: of this process's, from 0 on; -1: it holds none and only asks (a front).
+        peers: gRPC targets of the others' processes, by number: {"1": "dns:///abis-1:7006"}.
+        limit_s: for a question that comes without a deadline.
+        retry_s: how long a partition that is away or behind is asked again before that is said.
+    """
+
+    count: int = 1
+    number: int = 0
+    peers: Mapping[str, str] = field(default_factory=dict)
+    limit_s: float = 25.0
+    retry_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= MOST_PARTITIONS or not FRONT <= self.number < self.count:
+            raise ValueError(f"count must be 1 to {MOST_PARTITIONS}, number below it or {FRONT}")
+        others = {str(number) for number in range(self.count) if number != self.number}
+        if set(self.peers) != others:
+            raise ValueError("peers must name the partitions of all other processes")
+        if self.limit_s <= 0 or self.retry_s < 0:
+            raise ValueError("limit_s must be above 0, retry_s at least 0")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config(ServiceConfig):
     """What abis needs.
 
@@ -51,6 +83,7 @@ class Config(ServiceConfig):
         concurrent_searches: searches that run at once; others wait.
         gallery_wait_s: how long a search waits for the galleries to hold what it asks for.
         min_similarity: of a person, from which on a reference is a candidate, in [0, 1].
+        partitions: which references this process holds, and who holds the others.
         data_share: where MOSIP's messages may point to.
         message_s: how long one of MOSIP's messages may take.
         message_kept_s: how long a message is known when it is sent again.
@@ -62,6 +95,7 @@ class Config(ServiceConfig):
     concurrent_searches: int = 2
     gallery_wait_s: float = 2.0
     min_similarity: float = DEFAULT_MIN_SIMILARITY
+    partitions: PartitionsConfig = field(default_factory=PartitionsConfig)
     data_share: DataShareConfig = field(default_factory=DataShareConfig)
     message_s: float = 25.0
     message_kept_s: float = 7 * 86_400.0

@@ -10,8 +10,10 @@ from idmesh.biometrics.v1 import biometrics_pb2
 from idmesh.feed.v1 import feed_pb2
 
 from services.abis.domain.candidate import Candidate
+from services.abis.domain.partition import Share
 from services.abis.domain.reference import Modality, Position, Template
 from services.abis.usecases.identify import Search
+from services.abis.usecases.partitions import PartitionFound, PartitionState
 
 
 def template_from_proto(template: biometrics_pb2.Template) -> Template:
@@ -84,6 +86,32 @@ def candidate_to_proto(candidate: Candidate) -> biometrics_pb2.Candidate:
             )
             for each in candidate.by_template
         ],
+    )
+
+
+def share_from_proto(partition: abis_service_pb2.Partition) -> Share:
+    """Return which share of the references is meant."""
+    return Share(partition.count, partition.number)
+
+
+def partition_found_to_proto(found: PartitionFound) -> abis_service_pb2.SearchPartitionResponse:
+    """Return the message."""
+    return abis_service_pb2.SearchPartitionResponse(
+        found=abis_service_pb2.IdentifyResponse(
+            candidates=map(candidate_to_proto, found.candidates),
+            searched=found.searched,
+            applied_up_to=position_to_proto(found.applied_up_to),
+        ),
+        references=found.references,
+    )
+
+
+def partition_state_to_proto(state: PartitionState) -> abis_service_pb2.GetPartitionResponse:
+    """Return the message."""
+    applied = state.applied_up_to
+    return abis_service_pb2.GetPartitionResponse(
+        references=state.references,
+        applied_up_to=None if applied is None else position_to_proto(applied),
     )
 
 

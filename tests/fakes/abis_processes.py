@@ -45,7 +45,13 @@ class AbisProcesses:
             self.ports[number] = free_port()
         return f"ipv4:127.0.0.1:{self.ports[number]}"
 
-    async def start(self, number: int = 0, settings: Mapping[str, Any] | None = None) -> None:
+    async def start(
+        self,
+        number: int = 0,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        postgres_port: int | None = None,
+    ) -> None:
         """Start a process and wait until it is ready."""
         login = vaults.login(self.vault, "abis")
         access = databases.config_of(self.postgres, self.database_name, "abis")
@@ -53,7 +59,7 @@ class AbisProcesses:
             "listen": self.target(number).removeprefix("ipv4:"),
             "tls": {"folder": str(self.folder / f"tls-{number}")},
             "vault": {name: value for name, value in vars(login).items() if value},
-            "postgres": dict(vars(access)),
+            "postgres": vars(access) | ({"port": postgres_port} if postgres_port else {}),
         }
         document = {"process": {"name": f"abis-{number}", "drain_grace_s": 1.0}}
         document["services"] = {"abis": {**service, **(settings or {})}}
@@ -106,6 +112,42 @@ class AbisProcesses:
             child.send_signal(signal.SIGCONT)
         for child in self.running.values():
             await asyncio.to_thread(stop, child, signal.SIGTERM)
+
+
+class Proxy:
+    """Stands between a process and its database; nothing passes while `open` is cleared."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._to = (host, port)
+        self._server: asyncio.Server | None = None
+        self.open = asyncio.Event()
+        self.open.set()
+        self.port = 0
+
+    async def start(self) -> None:
+        """Listen."""
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream = await asyncio.open_connection(*self._to)
+        await asyncio.gather(
+            self._pass(reader, upstream[1]), self._pass(upstream[0], writer), return_exceptions=True
+        )
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65_536):
+                await self.open.wait()
+                writer.write(data)
+                await writer.drain()
+        finally:
+            writer.close()
+
+    async def stop(self) -> None:
+        """Take no more connections."""
+        if self._server is not None:
+            self._server.close()
 
 
 @asynccontextmanager

@@ -22,7 +22,7 @@ class PostgresTransaction:
     async def reference(self, reference_id: UUID) -> StoredReference | None:
         """Return a reference."""
         row = await self._connection.fetchrow(QUERIES["reference"], reference_id)
-        return None if row is None else _reference_of(row)
+        return None if row is None else reference_of(row)
 
     async def lock_log(self) -> None:
         """Wait until no other change of the log is under way; hold until the end."""
@@ -79,20 +79,12 @@ class PostgresStore:
     async def references_after(self, sequence: int, *, limit: int) -> list[StoredReference]:
         """Return references in the order in which they were inserted."""
         rows = await self._database.fetch(QUERIES["references_after"], sequence, limit)
-        return [_reference_of(row) for row in rows]
+        return [reference_of(row) for row in rows]
 
     async def changes_after(self, sequence: int, *, limit: int) -> list[Change]:
         """Return entries of the log in order."""
         rows = await self._database.fetch(QUERIES["changes_after"], sequence, limit)
-        return [
-            Change(
-                sequence=row["seq"],
-                kind=ChangeKind(row["kind"]),
-                reference_id=_uuid(row["reference_id"]),
-                reference=None if row["sealed"] is None else _reference_of(row),
-            )
-            for row in rows
-        ]
+        return [change_of(row) for row in rows]
 
     async def count(self) -> int:
         """Count the references."""
@@ -103,7 +95,18 @@ class PostgresStore:
         return int(await self._database.fetchval(QUERIES["count_changes_after"], sequence))
 
 
-def _reference_of(row: Record) -> StoredReference:
+def change_of(row: Record) -> Change:
+    """Return an entry of the log."""
+    return Change(
+        sequence=row["seq"],
+        kind=ChangeKind(row["kind"]),
+        reference_id=_uuid(row["reference_id"]),
+        reference=None if row["sealed"] is None else reference_of(row),
+    )
+
+
+def reference_of(row: Record) -> StoredReference:
+    """Return a reference."""
     return StoredReference(_uuid(row["reference_id"]), row["seq"], row["sealed"])
 
 

@@ -35,6 +35,13 @@ class FollowLog(Generic[Parsed]):
         # Applied up to here; None while the references are being loaded.
         self.applied: int | None = None
 
+    @property
+    def position(self) -> Position | None:
+        """The place up to which the galleries hold everything; None while they are loaded."""
+        if self.applied is None or self._start is None:
+            return None
+        return Position(self._start.epoch, self.applied)
+
     def wake(self) -> None:
         """Say that the log has grown."""
         self._changed.set()

@@ -9,8 +9,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from services.abis.domain.partition import FRONT, Share, partition_of
 from services.abis.domain.reference import Change, ChangeKind, StoredReference
 from services.abis.ports import Store
+from services.abis.store.partition import PartitionStore
 from services.abis.store.references import PostgresStore
 from services.common.postgres import Database
 from tests.fakes.abis import FakeStore
@@ -133,3 +135,31 @@ async def test_whoever_sees_an_entry_has_seen_all_before_it(
     everything = [each.sequence for each in await postgres_store.changes_after(0, limit=1000)]
     assert seen == everything
     assert len(everything) == 60
+
+
+@pytest.mark.postgres
+async def test_a_share_is_the_same_in_sql_and_in_python(
+    make_database: Callable[[str], Awaitable[Database]],
+) -> None:
+    database = await make_database("abis")
+    whole = PostgresStore(database)
+    ids = [uuid4() for _ in range(40)]
+    for reference_id in ids:
+        await insert(whole, reference_id)
+    await delete(whole, ids[0])
+    shares = [PartitionStore(database, Share(3, number)) for number in (0, 1, 2, FRONT)]
+    found = [
+        [each.reference_id for each in await store.references_after(0, limit=99)]
+        for store in shares
+    ]
+    assert found == [
+        [each for each in ids[1:] if partition_of(each, 3) == number] for number in (0, 1, 2, FRONT)
+    ]
+    everything = await whole.changes_after(0, limit=99)
+    for share, held in zip(shares, found, strict=True):
+        changes = await share.changes_after(0, limit=99)
+        # Every entry is there, for a position is one of the whole; the templates are the share's.
+        assert [each.sequence for each in changes] == [each.sequence for each in everything]
+        assert [each.reference_id for each in changes if each.reference] == held
+        pages = await share.changes_after(5, limit=3)
+        assert [each.sequence for each in pages] == [6, 7, 8]
