@@ -64,7 +64,13 @@ class SegmentLoader:
 
 class People:
     def __init__(
-        self, face_dimension: int, iris_rotation: int, threads: int, max_bytes: int, /
+        self,
+        face_dimension: int,
+        iris_layout: tuple[int, int, int],
+        iris_rotation: int,
+        threads: int,
+        max_bytes: int,
+        /,
     ) -> None: ...
     def add(self, reference_id: bytes, templates: _Positioned, /) -> None: ...
     def remove(self, reference_id: bytes, /) -> bool: ...

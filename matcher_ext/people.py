@@ -165,6 +165,7 @@ class People:
         self,
         *,
         face_dimension: int = 512,
+        iris_layout: tuple[int, int, int] = (2, 8, 128),
         iris_rotation: int = DEFAULT_IRIS_ROTATION,
         threads: int = 0,
         max_bytes: int | None = None,
@@ -173,12 +174,14 @@ class People:
 
         Args:
             face_dimension: of the embeddings, in [1, 4096].
+            iris_layout: of the iris codes: bands, rows, angles.
             iris_rotation: as of `similarity`.
             threads: that searches use, in [0, 1024]; 0 is one for each core.
             max_bytes: resident; an addition beyond it is refused. None: no limit.
 
         Raises:
-            MatcherError: DIMENSION_MISMATCH, ROTATION_OUT_OF_RANGE, VALUE_OUT_OF_RANGE.
+            MatcherError: DIMENSION_MISMATCH, LAYOUT_OUT_OF_RANGE, ROTATION_OUT_OF_RANGE,
+                VALUE_OUT_OF_RANGE.
         """
         if not 1 <= face_dimension <= 4096:
             raise MatcherError("DIMENSION_MISMATCH", "face_dimension", "Not in [1, 4096].")
@@ -187,7 +190,11 @@ class People:
         _check_range(threads, 0, 1024, "threads")
         if max_bytes is not None:
             _check_range(max_bytes, 1, 1 << 62, "max_bytes")
-        self._native = _native.People(face_dimension, iris_rotation, threads, max_bytes or 0)
+        if len(iris_layout) != 3 or not all(1 <= one <= 65_535 for one in iris_layout):
+            raise MatcherError("LAYOUT_OUT_OF_RANGE", "iris_layout", "Not in [1, 65535] each.")
+        self._native = _native.People(
+            face_dimension, iris_layout, iris_rotation, threads, max_bytes or 0
+        )
 
     def __len__(self) -> int:
         """How many people there are."""

@@ -7,3 +7,4 @@ void bind_person_score(pybind11::module_& m);
 void bind_columns(pybind11::module_& m);
 void bind_roofs(pybind11::module_& m);
 void bind_synthetic(pybind11::module_& m);
+void bind_people(pybind11::module_& m);

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "bindings.hpp"
-#include "held.hpp"
+#include "positioned.hpp"
 #include "idmesh/matcher/comparison.hpp"
 #include "idmesh/matcher/error.hpp"
 #include "idmesh/matcher/fusion.hpp"
@@ -18,37 +18,6 @@ namespace py = pybind11;
 namespace im = idmesh::matcher;
 
 namespace {
-
-std::span<const std::uint8_t> bytes_of(const py::bytes& bytes) {
-    const auto view = static_cast<std::string_view>(bytes);
-    return {reinterpret_cast<const std::uint8_t*>(view.data()), view.size()};
-}
-
-im::ReferenceId reference_id_of(const py::bytes& bytes) {
-    const auto view = bytes_of(bytes);
-    im::ReferenceId id{};
-    if (view.size() != id.size()) {
-        throw im::MatcherError("REFERENCE_ID_MALFORMED", "reference_id",
-                               "A reference id has 16 bytes.");
-    }
-    std::copy(view.begin(), view.end(), id.begin());
-    return id;
-}
-
-py::bytes to_bytes(const im::ReferenceId& id) {
-    return {reinterpret_cast<const char*>(id.data()), id.size()};
-}
-
-using Positioned = std::pair<std::uint8_t, const Held*>;
-
-std::vector<im::PositionedTemplate> positioned_of(const std::vector<Positioned>& given) {
-    std::vector<im::PositionedTemplate> made;
-    made.reserve(given.size());
-    for (const auto& [position, held] : given) {
-        made.push_back({position, &held->value});
-    }
-    return made;
-}
 
 using Rows = py::array_t<double, py::array::c_style>;
 
@@ -230,6 +199,7 @@ PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
     bind_templates(m);
     bind_gallery(m);
     bind_columns(m);
+    bind_people(m);
     bind_roofs(m);
     bind_person_score(m);
     bind_synthetic(m);

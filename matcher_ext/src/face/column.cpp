@@ -150,13 +150,13 @@ std::vector<PlaneBytes> FaceColumn::planes(std::size_t rows) {
             {"face-vectors", bytes_of(vector_at(0), rows * padded_ * sizeof(float))}};
 }
 
-void FaceColumn::settle(std::size_t rows) noexcept {
+bool FaceColumn::settle(std::size_t rows) noexcept {
     if (rows == 0) {
-        return;
+        return true;
     }
-    codes_.settle((rows_ + rows) * row_bytes_);
-    bounds_.settle(((kBounds - 1) * rows_ + rows) * sizeof(float));
-    vectors_.settle(rows * padded_ * sizeof(float));
+    const bool codes = codes_.settle((rows_ + rows) * row_bytes_);
+    const bool bounds = bounds_.settle(((kBounds - 1) * rows_ + rows) * sizeof(float));
+    return vectors_.settle(rows * padded_ * sizeof(float)) && codes && bounds;
 }
 
 std::size_t FaceColumn::bytes(std::size_t rows) const noexcept {

@@ -63,6 +63,9 @@ class FaceColumn {
     void put(std::size_t row, const FaceTemplate& face) noexcept;
     bool has(std::size_t row) const noexcept { return codes_per_unit()[row] != 0.0F; }
 
+    // Puts what another column of the dimension has at from_row, bit for bit.
+    void copy(std::size_t row, const FaceColumn& from, std::size_t from_row) noexcept;
+
     // hits[row - first] gets bit q if cosine(row, probes, q) may be >= least_cosine[q]: always where
     // it is, and never for an absent row. Every instruction set finds the same bits.
     void gate(std::size_t first, std::size_t last, const FaceProbes& probes,
@@ -82,8 +85,10 @@ class FaceColumn {
 
     // The bytes that hold the first rows: to save them, and to fill them before any reader.
     std::vector<PlaneBytes> planes(std::size_t rows);
-    // No row is written any more.
-    void settle(std::size_t rows) noexcept;
+    // Whether rows that were filled in are such as put() writes; else nothing may be compared.
+    bool well_formed(std::size_t rows) const noexcept;
+    // No row is written any more. Returns whether the memory is locked.
+    bool settle(std::size_t rows) noexcept;
     // Memory that the first rows take.
     std::size_t bytes(std::size_t rows) const noexcept;
 

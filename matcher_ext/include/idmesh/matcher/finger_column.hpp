@@ -39,6 +39,8 @@ class FingerColumn {
     // For the one writer. A row is put once, before it is published; one never put is absent.
     void put(std::size_t row, const FingerTemplate& finger) noexcept;
     bool has(std::size_t row) const noexcept;
+    // Puts what another column has at from_row, bit for bit.
+    void copy(std::size_t row, const FingerColumn& from, std::size_t from_row) noexcept;
 
     // Stage 1: scores[row - first], higher is more alike, 0 for absent rows.
     void scan(std::size_t first, std::size_t last, const FingerProbe& probe,
@@ -51,6 +53,8 @@ class FingerColumn {
     std::vector<Minutia> minutiae(std::size_t row) const;
 
     std::vector<PlaneBytes> planes(std::size_t rows);  // for saving, and for filling when loaded
+    // Whether rows that were filled in are such as put() writes; else nothing may be compared.
+    bool well_formed(std::size_t rows) const noexcept;
     bool settle(std::size_t rows) noexcept;            // no more writes: Plane::settle each
     std::size_t bytes(std::size_t rows) const noexcept;
 

@@ -92,6 +92,9 @@ class IrisView {
                                 std::size_t probe) const noexcept;
     float similarity(std::size_t row, const IrisProbes& probes, std::size_t probe) const noexcept;
 
+    // The template that was put; the row is there.
+    IrisTemplate iris(std::size_t row) const;
+
     void use(const IrisKernels& kernels) noexcept { kernels_ = &kernels; }  // for tests
 
   private:
@@ -129,6 +132,8 @@ class IrisColumn {
     // What holds the first `rows` rows, of a column that is settled (to save it) or empty (to fill
     // it when loaded, and settle it then).
     std::vector<PlaneBytes> planes(std::size_t rows);
+    // Whether rows that were filled in are such as put() writes; else nothing may be compared.
+    bool well_formed(std::size_t rows) const noexcept;
     // No more writes. Not at the same time as put or view. Returns whether the memory is locked.
     bool settle(std::size_t rows) noexcept;
     // Of memory that the first `rows` rows take.

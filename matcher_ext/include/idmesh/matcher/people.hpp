@@ -19,6 +19,7 @@ namespace idmesh::matcher {
 
 struct PeopleOptions {
     std::size_t face_dimension = 512;
+    IrisLayout iris_layout = kDefaultIrisLayout;
     int iris_rotation = kDefaultIrisRotation;
     std::size_t threads = 0;    // of the searches; 0: one for each core
     std::size_t max_bytes = 0;  // resident; 0: no limit
@@ -122,9 +123,10 @@ class SegmentLoader {
     // SEGMENT_MALFORMED (a checksum, or what the planes hold), REFERENCE_EXISTS, OUT_OF_MEMORY.
     void finish(std::span<const std::uint8_t> dead);
 
+    struct State;
+
   private:
     friend class People;
-    struct State;
     explicit SegmentLoader(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;
 };
@@ -170,8 +172,9 @@ class People {
 
     PeopleStats stats() const;
 
-  private:
     struct State;
+
+  private:
     std::shared_ptr<State> state_;
 };
 

@@ -1,0 +1,130 @@
+// Cheap kernels over everybody, full comparisons with those that they name.
+//
+// A union: irises, face and fingers each name people, and none of them is asked whether another
+// was right. A few probes have the fingers of everybody scanned. Of many probes, which share the
+// passes over irises and faces, fingers are scanned only of those whom iris or face names, and of
+// those who have neither.
+#include "people/cascade.hpp"
+
+#include <algorithm>
+#include <deque>
+
+namespace idmesh::matcher {
+
+namespace {
+
+// Of the people named, those that are compared at all, and of these in full.
+constexpr std::size_t kShortlist = 256;
+constexpr std::size_t kFinalists = 48;
+// Fingers of the comparison that chooses the finalists.
+constexpr std::size_t kFirstFingers = 3;
+constexpr std::size_t kComparedAtOnce = 8;
+
+struct Finalist {
+    float score;
+    PlaceOfRow place;
+};
+
+std::size_t finalists_of(const PeopleSearch& search) noexcept {
+    return std::max(kFinalists, 2 * search.max_candidates);
+}
+
+std::uint32_t first_fingers(const ReadyProbes::Person& person, const PeopleSearch& search) {
+    const ScanOrder order = scan_order(person, search.positions);
+    std::uint32_t fingers = 0;
+    for (std::size_t f = 0; f < std::min(kFirstFingers, order.fingers.size()); ++f) {
+        fingers |= 1U << order.fingers[f];
+    }
+    return fingers;
+}
+
+// Calls act(person, number in its list) for all, shared out among the workers.
+template <typename Lists, typename Act>
+void for_each_listed(const Searching& searching, const Lists& lists, const Act& act) {
+    struct Unit {
+        std::size_t person, first, last;
+    };
+    std::vector<Unit> units;
+    for (std::size_t person = 0; person < lists.size(); ++person) {
+        const std::size_t count = lists[person].size();
+        for (std::size_t first = 0; first < count; first += kComparedAtOnce) {
+            units.push_back({person, first, std::min(count, first + kComparedAtOnce)});
+        }
+    }
+    searching.pool.run(units.size(), [&](std::size_t, std::size_t number) {
+        searching.check();
+        const Unit& unit = units[number];
+        for (std::size_t k = unit.first; k < unit.last; ++k) {
+            act(unit.person, k);
+        }
+    });
+}
+
+// Of the shortlists, those who score most by irises, face and a few fingers.
+std::vector<std::vector<Finalist>> choose(const Searching& searching,
+                                          const std::vector<std::vector<Ranked>>& lists) {
+    std::vector<std::vector<Finalist>> made;
+    std::vector<std::uint32_t> fingers;
+    for (std::size_t person = 0; person < lists.size(); ++person) {
+        fingers.push_back(first_fingers(searching.probes.people()[person], searching.search));
+        made.emplace_back(lists[person].size());
+    }
+    const std::size_t most = finalists_of(searching.search);
+    for_each_listed(searching, lists, [&](std::size_t person, std::size_t k) {
+        const PlaceOfRow place = lists[person][k].place;
+        made[person][k] = {0.0F, place};
+        if (lists[person].size() > most) {
+            const SegmentView& view = searching.snapshot.views[place / kSegmentRows];
+            made[person][k].score =
+                compare_person(searching.probes, person, view, place % kSegmentRows,
+                               searching.search.positions, fingers[person])
+                    .score;
+        }
+    });
+    for (std::vector<Finalist>& of_person : made) {
+        if (of_person.size() > most) {
+            // Equal scores stay in the order of the shortlist.
+            std::stable_sort(
+                of_person.begin(), of_person.end(),
+                [](const Finalist& a, const Finalist& b) { return a.score > b.score; });
+            of_person.resize(most);
+        }
+    }
+    return made;
+}
+
+}  // namespace
+
+std::size_t most_compared(const PeopleSearch& search) noexcept {
+    return std::max(kShortlist, 4 * search.max_candidates);
+}
+
+std::vector<std::vector<PersonCandidate>> search_in_stages(const Searching& searching,
+                                                           ScanWhom whom) {
+    const PeopleSearch& search = searching.search;
+    const std::vector<std::vector<LookedAt>> looked = look(searching, whom);
+    std::vector<std::vector<Ranked>> lists(looked.size());
+    searching.pool.run(looked.size(), [&](std::size_t, std::size_t person) {
+        searching.check();
+        lists[person] = shortlist(searching.snapshot, looked[person], most_compared(search));
+    });
+    const std::vector<std::vector<Finalist>> finalists = choose(searching, lists);
+    std::deque<BestCandidates> best;
+    for (std::size_t person = 0; person < finalists.size(); ++person) {
+        best.emplace_back(search.max_candidates, search.min_score[person]);
+    }
+    for_each_listed(searching, finalists, [&](std::size_t person, std::size_t k) {
+        const PlaceOfRow place = finalists[person][k].place;
+        const SegmentView& view = searching.snapshot.views[place / kSegmentRows];
+        const std::size_t row = place % kSegmentRows;
+        best[person].add({view.segment->reference_id(row),
+                          compare_person(searching.probes, person, view, row, search.positions)});
+    });
+    std::vector<std::vector<PersonCandidate>> found;
+    for (BestCandidates& one : best) {
+        found.push_back(one.take());
+    }
+    return found;
+}
+
+}  // namespace idmesh::matcher

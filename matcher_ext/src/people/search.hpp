@@ -1,0 +1,71 @@
+// A search while it runs: what it looks at, for whom, how long it may take.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "idmesh/matcher/worker_pool.hpp"
+#include "people/compare.hpp"
+#include "people/store.hpp"
+
+namespace idmesh::matcher {
+
+struct Searching {
+    const PeopleSnapshot& snapshot;
+    const ReadyProbes& probes;
+    const PeopleSearch& search;
+    WorkerPool& pool;
+
+    // Asked by every unit of work. Throws MatcherError: DEADLINE_EXCEEDED, CANCELLED.
+    void check() const;
+};
+
+// Row `row` of view `view`, as one number.
+using PlaceOfRow = std::uint32_t;
+inline PlaceOfRow place_of(std::size_t view, std::size_t row) noexcept {
+    return static_cast<PlaceOfRow>(view * kSegmentRows + row);
+}
+
+// Rows [first, last) of a view.
+struct Stretch {
+    std::size_t view;
+    std::size_t first, last;
+};
+std::vector<Stretch> stretches_of(const PeopleSnapshot& snapshot, std::size_t rows_each);
+
+// The best candidates so far, from any thread. A person is in one row, so none comes twice.
+class BestCandidates {
+  public:
+    BestCandidates(std::size_t most, float least) : most_(most), least_(least) {}
+    void add(PersonCandidate&& candidate);
+    std::vector<PersonCandidate> take();
+
+  private:
+    void cut();
+
+    std::mutex mutex_;
+    const std::size_t most_;
+    float least_;
+    std::vector<PersonCandidate> kept_;
+};
+
+// For each probe, everybody who is visible compared in full.
+std::vector<std::vector<PersonCandidate>> search_everybody(const Searching& searching);
+
+// Whose fingers a cascade scans: everybody's, or theirs whom iris or face names or cannot tell.
+enum class ScanWhom : std::uint8_t { everybody, named };
+
+// For each probe, the best of those that the cascade names.
+std::vector<std::vector<PersonCandidate>> search_in_stages(const Searching& searching,
+                                                           ScanWhom whom);
+
+// As many people as a cascade compares in full for a probe: a smaller gallery is compared whole.
+std::size_t most_compared(const PeopleSearch& search) noexcept;
+
+// Evidence in one modality from which on a person is looked at by the next stage.
+inline constexpr float kGateLlr = 5.0F;
+// Of mated searches, the greatest share that the cascade was measured to lose.
+inline constexpr float kCascadeLoss = 0.001F;
+
+}  // namespace idmesh::matcher
