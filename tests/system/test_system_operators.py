@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import subprocess
+import sys
 import time
+import uuid
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +29,7 @@ from idmesh.processing.v1 import (
 from services.common.mosip_wire import base64url
 from services.synthetic import Person
 from tests.fakes.mesh import PAUSED, Enrolled, World, within
+from tests.fakes.mesh_process import TREE
 
 EVERY_ROLE = ("ADJUDICATOR", "AUDITOR", "IDENTITY_ADMIN", "MASTERDATA_ADMIN", "PARTNER_ADMIN")
 
@@ -307,3 +312,29 @@ async def test_an_operator_who_is_made_inactive_gets_no_further_token(world: Wor
 def edge(world: World) -> grpc.aio.Channel:
     credentials = grpc.ssl_channel_credentials(world.mesh.ca_file.read_bytes())
     return grpc.aio.secure_channel(world.mesh.target, credentials)
+
+
+async def test_an_operator_sends_abis_a_message_at_the_command_line(world: World) -> None:
+    def told(message: dict[str, str] | str) -> tuple[int, dict[str, Any]]:
+        folder = str(world.mesh.folder.root)
+        done = subprocess.run(
+            [sys.executable, "-m", "services.cli", "abis", "message", "-", "--data-folder", folder],
+            input=message if isinstance(message, str) else json.dumps(message),
+            check=False, capture_output=True, text=True, cwd=TREE,
+        )  # fmt: skip
+        return done.returncode, json.loads(done.stdout)
+
+    asked = {"version": "1.1", "requestId": "q", "requesttime": "2026-01-31T09:30:00.000Z"}
+    status, answer = await asyncio.to_thread(told, asked | {"id": "mosip.abis.referenceCount"})
+    assert (status, answer["returnValue"]) == (0, "1")
+    assert int(answer["count"]) >= 0
+    # Nothing is fetched from anywhere unless it was configured.
+    insert = asked | {
+        "id": "mosip.abis.insert",
+        "referenceId": str(uuid.uuid4()),
+        "referenceURL": world.mesh.urls["api"],
+    }
+    status, answer = await asyncio.to_thread(told, insert)
+    assert (status, answer["failureReason"]) == (1, "7")
+    status, answer = await asyncio.to_thread(told, "no JSON")
+    assert (status, answer["failureReason"]) == (1, "4")

@@ -27,3 +27,7 @@ path "core/transit/decrypt/bio-reference" {
 path "core/transit/rewrap/bio-reference" {
   capabilities = ["update"]
 }
+
+path "core/transit/decrypt/abis-share" {
+  capabilities = ["update"]
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -12,10 +12,13 @@ import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from services.abis.clients.data_share import HttpDataShare
 from services.abis.domain.message import Failure, MessageRefusedError
 from services.common.errors import InvalidArgument
+from services.common.vault import VaultClient
+from tests.fakes.servers import VaultServer
 from tests.unit.abis.test_data_share import SESSION_KEY, THUMBPRINT, a_share
 
 pytestmark = pytest.mark.integration
@@ -121,6 +124,34 @@ async def test_a_sealed_document_is_opened_with_the_key_of_its_certificate(site:
     sealed[6] ^= 1
     site.answers["/v1/share/a"] = web.Response(body=base64.urlsafe_b64encode(bytes(sealed)))
     assert await failure(site, "/v1/share/a") is Failure.UNEXPECTED
+
+
+@pytest.mark.vault
+async def test_the_key_is_one_of_vault_that_abis_may_use(
+    site: Site,
+    vault_server: VaultServer,
+    vault_client: Callable[[str], Awaitable[VaultClient]],
+) -> None:
+    vault = await vault_client("abis")
+    described = vault_server.call("GET", "core/transit/keys/abis-share")["data"]
+    public = load_pem_public_key(described["keys"]["1"]["public_key"].encode())
+    assert isinstance(public, rsa.RSAPublicKey)
+    sealed = bytearray(a_share(b"<BIR/>"))
+    sealed[38:294] = public.encrypt(SESSION_KEY, OAEP)
+    site.answers["/v1/share/a"] = web.Response(body=base64.urlsafe_b64encode(bytes(sealed)))
+    async with HttpDataShare(
+        vault,
+        allowed=[site.base],
+        max_bytes=10_000,
+        timeout_s=10.0,
+        keys={THUMBPRINT.hex(): ("core/transit/abis-share", 1)},
+    ) as share:
+        assert await share.fetch(f"{site.base}/v1/share/a") == b"<BIR/>"
+        sealed[100] ^= 1
+        site.answers["/v1/share/a"] = web.Response(body=base64.urlsafe_b64encode(bytes(sealed)))
+        with pytest.raises(MessageRefusedError) as refused:
+            await share.fetch(f"{site.base}/v1/share/a")
+    assert refused.value.failure is Failure.UNEXPECTED
 
 
 @pytest.mark.parametrize(
