@@ -31,8 +31,40 @@ bool more_alike(MaskedHamming a, MaskedHamming b, std::uint32_t typical) noexcep
     return of_a > 0 ? left > right : left < right;
 }
 
-std::vector<float> one_least(float least) {
-    return {least};
+void check_rotation(int rotation) {
+    if (rotation < 0 || rotation > kMaxIrisRotation) {
+        throw MatcherError("ROTATION_OUT_OF_RANGE", "iris_rotation",
+                           "The iris rotation is out of [0, 64] angles.");
+    }
+}
+
+void check_probes(std::span<const IrisTemplate* const> probes, std::span<const float> least) {
+    if (probes.empty() || probes.size() > kMaxIrisProbes || probes.size() != least.size()) {
+        throw MatcherError("DIMENSION_MISMATCH", "probes", "Not 1 to 64 irises.");
+    }
+    for (const IrisTemplate* probe : probes) {
+        if (probe->layout != probes[0]->layout) {
+            throw MatcherError("DIMENSION_MISMATCH", "probes", "The irises differ in layout.");
+        }
+    }
+    if (!std::all_of(least.begin(), least.end(), [](float l) { return std::isfinite(l); })) {
+        throw MatcherError("VALUE_NOT_FINITE", "least_similarity", "Not a number, or infinite.");
+    }
+}
+
+bool bit(const std::uint64_t* words, std::size_t number) noexcept {
+    return (words[number / 64] >> number % 64 & 1U) != 0;
+}
+
+// As IrisScan has it, of bit `number`.
+std::int8_t code_byte(const std::uint64_t* code, const std::uint64_t* mask, std::size_t number,
+                      IrisWeights weights) noexcept {
+    const int weighted = bit(code, number) ? -weights.code : weights.code;
+    return static_cast<std::int8_t>(bit(mask, number) ? weighted : 0);
+}
+
+std::int8_t mask_byte(const std::uint64_t* mask, std::size_t number, IrisWeights weights) noexcept {
+    return static_cast<std::int8_t>(bit(mask, number) ? -weights.mask : 0);
 }
 
 }  // namespace
@@ -40,30 +72,25 @@ std::vector<float> one_least(float least) {
 IrisProbes::IrisProbes(std::span<const IrisTemplate* const> probes, int rotation,
                        std::span<const float> least_similarity)
     : least_(least_similarity.begin(), least_similarity.end()) {
-    if (probes.empty() || probes.size() > kMaxIrisProbes || probes.size() != least_.size()) {
-        throw MatcherError("DIMENSION_MISMATCH", "probes", "Not 1 to 64 irises.");
-    }
-    layout_ = probes[0]->layout;
-    for (const IrisTemplate* probe : probes) {
-        if (probe->layout != layout_) {
-            throw MatcherError("DIMENSION_MISMATCH", "probes", "The irises differ in layout.");
-        }
-    }
-    if (rotation < 0 || rotation > kMaxIrisRotation) {
-        throw MatcherError("ROTATION_OUT_OF_RANGE", "iris_rotation",
-                           "The iris rotation is out of [0, 64] angles.");
-    }
-    if (!std::all_of(least_.begin(), least_.end(), [](float l) { return std::isfinite(l); })) {
-        throw MatcherError("VALUE_NOT_FINITE", "least_similarity", "Not a number, or infinite.");
-    }
+    check_probes(probes, least_similarity);
+    check_rotation(rotation);
     rotate_all(probes, rotation);
+    weigh();
+    if (can_run(InstructionSet::amx)) {
+        lay_lines(probes, rotation);
+        lay_tiles();
+    }
+}
+
+IrisProbes::IrisProbes(const IrisTemplate& probe, int rotation) : least_{0.5F} {
+    check_rotation(rotation);
+    const IrisTemplate* pointer = &probe;
+    rotate_all({&pointer, 1}, rotation);
     weigh();
 }
 
-IrisProbes::IrisProbes(const IrisTemplate& probe, int rotation)
-    : IrisProbes(std::vector<const IrisTemplate*>{&probe}, rotation, one_least(0.5F)) {}
-
 void IrisProbes::rotate_all(std::span<const IrisTemplate* const> probes, int rotation) {
+    layout_ = probes[0]->layout;
     const std::size_t words = layout_.words();
     all_.words = words;
     all_.row_words = layout_.row_words();
@@ -96,6 +123,52 @@ void IrisProbes::weigh() {
     all_.rotated = rotated_.data();
     spread_.weights = spread_weights_.data();
     spread_.rotated = spread_rotated_.data();
+}
+
+void IrisProbes::lay_lines(std::span<const IrisTemplate* const> probes, int rotation) {
+    const std::size_t row = 64 * layout_.row_words();
+    all_.line_bytes = row + (all_.rotations + 15) / 16 * 16;
+    const std::size_t plane = layout_.lines() * all_.line_bytes;
+    lines_.resize(probes.size() * 2 * plane);
+    std::int8_t* out = lines_.data();
+    for (std::size_t q = 0; q < probes.size(); ++q, out += plane) {
+        for (std::size_t line = 0; line < layout_.lines(); ++line) {
+            const std::size_t turns = std::size_t{layout_.angles} * kMaxIrisRotation;
+            for (std::size_t t = 0; t < all_.line_bytes; ++t, ++out) {
+                const std::size_t angle =
+                    (t + turns - static_cast<std::size_t>(rotation)) % layout_.angles;
+                const std::size_t number = line * row + angle;
+                *out = code_byte(probes[q]->code(), probes[q]->mask(), number, weights_[q]);
+                out[plane] = mask_byte(probes[q]->mask(), number, weights_[q]);
+            }
+        }
+    }
+    all_.lines = lines_.data();
+}
+
+void IrisProbes::lay_tiles() {
+    if (spread_.probes == 0) {
+        return;
+    }
+    constexpr std::size_t kRowsOfTile = 16;
+    const std::size_t groups = (spread_.rotations + kRowsOfTile - 1) / kRowsOfTile;
+    tiles_.resize(spread_.probes * groups * 2 * kSpreadWords * kRowsOfTile);
+    for (std::size_t k = 0; k < spread_.probes * spread_.rotations; ++k) {
+        const std::size_t probe = k / spread_.rotations;
+        const std::size_t rotation = k % spread_.rotations;
+        const IrisWeights weights = spread_weights_[probe];
+        const std::uint64_t* code = spread_rotated_.data() + k * 2 * kSpreadWords;
+        const std::uint64_t* mask = code + kSpreadWords;
+        TileRow* row = tiles_.data() + rotation % kRowsOfTile +
+                       (probe * groups + rotation / kRowsOfTile) * 2 * kSpreadWords * kRowsOfTile;
+        for (std::size_t number = 0; number < 64 * kSpreadWords; ++number) {
+            TileRow& of_code = row[number / 64 * kRowsOfTile];
+            TileRow& of_mask = row[(number / 64 + kSpreadWords) * kRowsOfTile];
+            of_code.bytes[number % 64] = code_byte(code, mask, number, weights);
+            of_mask.bytes[number % 64] = mask_byte(mask, number, weights);
+        }
+    }
+    spread_.tiles = tiles_.data()->bytes;
 }
 
 MaskedHamming IrisProbes::best_rotation(std::size_t probe,

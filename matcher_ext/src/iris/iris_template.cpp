@@ -28,12 +28,29 @@ void check_size(std::span<const std::uint8_t> bytes, const char* field, IrisLayo
     }
 }
 
-// Bit b of one row goes to bit (b + forward) % angles.
+// Bit b of one row goes to bit (b + forward) % angles: forward those that stay, back those that
+// come round.
 void rotate_row(const std::uint64_t* in, std::size_t angles, std::size_t forward,
                 std::uint64_t* out) {
-    for (std::size_t angle = 0; angle < angles; ++angle) {
-        const std::size_t to = angle + forward < angles ? angle + forward : angle + forward - angles;
-        out[to / 64] |= (in[angle / 64] >> angle % 64 & 1U) << to % 64;
+    const std::size_t words = (angles + 63) / 64;
+    const std::size_t back = angles - forward;
+    for (std::size_t w = 0; w < words; ++w) {
+        if (w >= forward / 64) {
+            const std::size_t from = w - forward / 64;
+            out[w] |= in[from] << forward % 64;
+            if (forward % 64 != 0 && from > 0) {
+                out[w] |= in[from - 1] >> (64 - forward % 64);
+            }
+        }
+        if (const std::size_t from = w + back / 64; from < words) {
+            out[w] |= in[from] >> back % 64;
+            if (back % 64 != 0 && from + 1 < words) {
+                out[w] |= in[from + 1] << (64 - back % 64);
+            }
+        }
+    }
+    if (angles % 64 != 0) {
+        out[words - 1] &= (std::uint64_t{1} << angles % 64) - 1;
     }
 }
 

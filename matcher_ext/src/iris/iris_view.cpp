@@ -10,7 +10,7 @@ namespace idmesh::matcher {
 namespace {
 
 // Blocks to one call of a kernel: their hits fit a core's nearest cache.
-constexpr std::size_t kBlocksAtOnce = 64;
+constexpr std::size_t kBlocksAtOnce = 96;
 
 std::uint64_t probes_that_take_all(const IrisProbes& probes) noexcept {
     std::uint64_t take_all = 0;
@@ -46,7 +46,8 @@ void IrisView::gate_blocks(std::size_t first, std::size_t last, const IrisProbes
               std::uint16_t{0});
     if (tail_ && tail_->block >= first && tail_->block < last) {
         alignas(64) std::uint64_t few[2 * kSpreadWords * kIrisLanes] = {};
-        alignas(64) std::uint64_t bits[2 * kMaxIrisWords * kIrisLanes] = {};
+        alignas(64) std::uint64_t bits[2 * kMaxIrisWords * kIrisLanes];
+        std::fill(bits, bits + block, std::uint64_t{0});
         tail_->write(layout_, bits, few);
         run(few, bits, 1, hits + (tail_->block - first) * all.probes);
     }

@@ -32,7 +32,7 @@ class IrisProbes {
     // ROTATION_OUT_OF_RANGE, VALUE_NOT_FINITE.
     IrisProbes(std::span<const IrisTemplate* const> probes, int rotation,
                std::span<const float> least_similarity);
-    // A probe for exact comparisons; a gate hits what is more alike than chance.
+    // A probe for exact comparisons; a gate hits what is more alike than chance, slowly.
     IrisProbes(const IrisTemplate& probe, int rotation);
     IrisProbes(IrisProbes&&) = default;
     IrisProbes& operator=(IrisProbes&&) = default;
@@ -51,14 +51,14 @@ class IrisProbes {
     float similarity(std::size_t probe, const std::uint64_t* reference) const noexcept;
 
   private:
-    struct alignas(64) Line {
+    struct alignas(64) TileRow {
         std::int8_t bytes[64];
     };
 
     void rotate_all(std::span<const IrisTemplate* const> probes, int rotation);
     void weigh();
-    void lay_lines(std::size_t probe);
-    void lay_tiles(std::size_t probe);
+    void lay_lines(std::span<const IrisTemplate* const> probes, int rotation);
+    void lay_tiles();
 
     IrisLayout layout_;
     std::vector<float> least_;
@@ -67,7 +67,7 @@ class IrisProbes {
     std::vector<std::uint64_t> rotated_;
     std::vector<std::uint64_t> spread_rotated_;
     std::vector<std::int8_t> lines_;
-    std::vector<Line> tiles_;
+    std::vector<TileRow> tiles_;
     IrisScan all_{};
     IrisScan spread_{};
 };

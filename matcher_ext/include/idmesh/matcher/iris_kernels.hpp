@@ -34,10 +34,15 @@ struct IrisScan {
     std::size_t probes;
     const IrisWeights* weights;    // [probe]
     const std::uint64_t* rotated;  // [probe][rotation][words of code, words of mask]
-    // For AMX, weighted bytes: 0 where masked, else plus or minus weights.code; minus weights.mask.
-    const std::int8_t* lines;  // [probe][code, mask][row][line_bytes], or null; see iris_probes.cpp
+    // For AMX, the probe in bytes, weighted: of code 0 where masked, 1 bits as -weights.code, 0 bits
+    // as weights.code; of mask -weights.mask. Either may be null.
+    // [probe][code, mask][row][line_bytes]: byte t is that of angle t - rotation, going round, so
+    // that byte k + j is what the rotation before the last by j has at angle k.
+    const std::int8_t* lines;
     std::size_t line_bytes;
-    const std::int8_t* tiles;  // [probe][16 rotations][tile of code and mask][16][64], or null
+    // [probe][16 rotations][words of code, words of mask][16][64]: a tile of each 64 bits, a row for
+    // each rotation; 64-byte aligned.
+    const std::int8_t* tiles;
 };
 
 // hits[block * probes + probe] gets bit j where a rotation of the probe passes for template j.
