@@ -10,6 +10,10 @@ using namespace idmesh::matcher::synthetic;
 
 namespace {
 
+constexpr std::uint64_t kFingers = 0x1a398223e4f74c08U;
+constexpr std::uint64_t kIrises = 0x8f28cdf2b916c92fU;
+constexpr std::uint64_t kFaces = 0x6e4b634e858f0fe6U;
+
 bool same(const FingerCapture& a, const FingerCapture& b) {
     return a.count == b.count && a.quality == b.quality &&
            std::equal(a.minutiae, a.minutiae + a.count, b.minutiae);
@@ -37,6 +41,37 @@ void the_same_numbers_give_the_same_capture_in_any_order() {
     another.seed = 8;
     CHECK(!same(finger, finger_capture(another, 3, 2, 1)));
     CHECK(iris != iris_capture(population, 3, 2, 1));
+}
+
+std::uint64_t mixed(std::uint64_t sum, std::uint64_t next) {
+    return (sum ^ next) * 0x100000001b3U;
+}
+
+// What was generated once can be generated again: a figure of one year is a figure of the next.
+void what_is_drawn_never_changes() {
+    const Population population;
+    std::uint64_t sum = 0xcbf29ce484222325U;
+    for (int position = 1; position <= 10; ++position) {
+        const FingerCapture finger = finger_capture(population, 42, position, 3);
+        for (std::size_t k = 0; k < finger.count; ++k) {
+            const SyntheticMinutia& one = finger.minutiae[k];
+            sum = mixed(sum, one.x);
+            sum = mixed(sum, one.y);
+            sum = mixed(sum, one.direction);
+        }
+    }
+    CHECK(sum == kFingers);
+    const IrisCapture iris = iris_capture(population, 42, 1, 3);
+    for (std::size_t k = 0; k < 32; ++k) {
+        sum = mixed(mixed(sum, iris.code[k]), iris.mask[k]);
+    }
+    CHECK(sum == kIrises);
+    std::vector<float> face(population.face_dimension);
+    face_capture(population, 42, 3, face.data());
+    for (const float one : face) {
+        sum = mixed(sum, std::bit_cast<std::uint32_t>(one));
+    }
+    CHECK(sum == kFaces);
 }
 
 void fingers_fit_a_record() {
@@ -128,6 +163,7 @@ void a_masked_iris_keeps_a_quarter() {
 }  // namespace
 
 int main() {
+    what_is_drawn_never_changes();
     the_same_numbers_give_the_same_capture_in_any_order();
     fingers_fit_a_record();
     a_perfect_sensor_sees_the_same_twice();

@@ -1,6 +1,7 @@
 #include "draws.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 
 namespace idmesh::matcher::synthetic {
@@ -58,11 +59,13 @@ int Draws::count(double mean) noexcept {
 
 void Draws::signs(float* out, int count) noexcept {
     constexpr float kScale = 1.7320508F / 32768.0F;
+    assert(count % 4 == 0);
     for (int k = 0; k < count; k += 4) {
         const std::uint64_t four = bits();
-        for (int lane = 0; lane < std::min(4, count - k); ++lane) {
-            const auto one = static_cast<std::int32_t>(four >> (16 * lane) & 0xffff);
-            out[k + lane] = (static_cast<float>(one) - 32767.5F) * kScale;
+        for (int lane = 0; lane < 4; ++lane) {
+            // As signed numbers of 16 bits, half a step off zero.
+            const auto one = static_cast<std::int16_t>(four >> (16 * lane));
+            out[k + lane] = (static_cast<float>(one) + 0.5F) * kScale;
         }
     }
 }

@@ -35,7 +35,8 @@ class Draws {
     bool chance(double proportion) noexcept;
     double normal() noexcept;           // mean 0, deviation 1, within +-3.5
     int count(double mean) noexcept;    // near to Poisson's
-    void signs(float* out, int count) noexcept;  // uniform, mean 0, deviation 1
+    // Uniform, mean 0, deviation 1; count is a multiple of 4.
+    void signs(float* out, int count) noexcept;
 
   private:
     std::uint64_t state_;

@@ -23,8 +23,9 @@ constexpr double kSpoiltAngle = 0.205;
 constexpr double kFarthest = 0.24;
 
 void draw_direction(Draws& draws, std::size_t dimension, std::vector<float>& out) {
+    out.resize((dimension + 3) / 4 * 4);
+    draws.signs(out.data(), static_cast<int>(out.size()));
     out.resize(dimension);
-    draws.signs(out.data(), static_cast<int>(dimension));
     double squares = 0;
     for (std::size_t k = 0; k < dimension; ++k) {
         const double part = static_cast<double>(k) / static_cast<double>(dimension);

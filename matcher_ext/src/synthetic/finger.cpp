@@ -13,7 +13,7 @@ namespace {
 // Pixels of 500 dpi: half the width and height of a finger pad.
 constexpr double kPadX = 150.0;
 constexpr double kPadY = 205.0;
-constexpr double kMeanMinutiae = 60.0;
+constexpr double kMeanMinutiae = 53.0;
 constexpr double kFewestMinutiae = 30.0;
 constexpr double kMostSown = 100.0;
 
@@ -56,21 +56,21 @@ Made make_finger(const Population& population, std::uint64_t person, int positio
     Made made{{}, RidgeFlow(pattern, skin, position)};
     Draws draws(Subject::finger_minutiae, {population.seed, person, where});
     const auto wanted = static_cast<std::size_t>(
-        std::clamp((kMeanMinutiae + 7 * draws.normal()) * skin.density, kFewestMinutiae,
+        std::clamp((kMeanMinutiae + 8 * draws.normal()) * skin.density, kFewestMinutiae,
                    kMostSown));
     // Neighbours more often run the same way than not.
-    const double wave_x = draws.normal() / 240;
-    const double wave_y = draws.normal() / 240;
+    const double wave_x = draws.normal() / 330;
+    const double wave_y = draws.normal() / 330;
     const double phase = draws.uniform();
     for (std::size_t tries = 0; tries < 8 * wanted && made.finger.count < wanted; ++tries) {
         double x = 0;
         double y = 0;
-        sow(draws, 1.0, x, y);
+        sow(draws, draws.chance(0.35) ? 0.6 : 1.0, x, y);
         const double least = draws.between(8, 19);
         if (crowded(made.finger, x, y, least)) {
             continue;
         }
-        const double sense = sine(wave_x * x + wave_y * y + phase) + 0.55 * draws.normal();
+        const double sense = sine(wave_x * x + wave_y * y + phase) + 0.45 * draws.normal();
         const double blur = draws.uniform();
         MasterMinutia& one = made.finger.minutiae[made.finger.count++];
         one.x = static_cast<float>(x);
@@ -95,7 +95,7 @@ struct Placement {
     Placement(Draws& draws, double noise) noexcept
         : middle_x(13 * noise * draws.normal()),
           middle_y(20 * noise * draws.normal()),
-          size(std::clamp(1.0 - noise * (0.22 + 0.15 * draws.normal()), 0.35, 1.0)),
+          size(std::clamp(1.0 - noise * (0.21 + 0.17 * draws.normal()), 0.35, 1.0)),
           turns(std::clamp(0.021 * noise * draws.normal(), -0.12, 0.12)),
           shift_x(16 * noise * draws.normal()),
           shift_y(16 * noise * draws.normal()) {}

@@ -28,17 +28,22 @@ constexpr float kRowCorrelation = 0.47F;
 constexpr double kCommonMean = 0.17;
 constexpr double kCommonDeviation = 0.18;
 
-using Row = std::array<float, kRows>;
+// All rows at an angle: of GCC's and clang's vector types, whose operators go lane by lane.
+using Column = float __attribute__((vector_size(kRows * sizeof(float))));
 struct Field {
-    std::array<Row, kAngles> real;
-    std::array<Row, kAngles> imaginary;
+    std::array<Column, kAngles> real;
+    std::array<Column, kAngles> imaginary;
 };
 
-// Neighbouring rows see overlapping skin.
-void blend_rows(Row& row) noexcept {
+// Neighbouring rows see overlapping skin. Angle by angle within: no step waits for the one before.
+void blend_rows(Field& field) noexcept {
     static const float kFresh = std::sqrt(1 - kRowCorrelation * kRowCorrelation);
     for (int k = 1; k < kRows; ++k) {
-        row[k] = kRowCorrelation * row[k - 1] + kFresh * row[k];
+        for (auto* part : {&field.real, &field.imaginary}) {
+            for (Column& column : *part) {
+                column[k] = kRowCorrelation * column[k - 1] + kFresh * column[k];
+            }
+        }
     }
 }
 
@@ -56,34 +61,25 @@ void draw_field(Draws& draws, Field& out) noexcept {
     static const Turn kSecond(kPoles[1]);
     Field noise;
     for (int angle = 0; angle < kAngles; ++angle) {
-        draws.signs(noise.real[angle].data(), kRows);
-        draws.signs(noise.imaginary[angle].data(), kRows);
-        blend_rows(noise.real[angle]);
-        blend_rows(noise.imaginary[angle]);
+        draws.signs(reinterpret_cast<float*>(&noise.real[angle]), kRows);
+        draws.signs(reinterpret_cast<float*>(&noise.imaginary[angle]), kRows);
     }
-    Row first_real{};
-    Row first_imaginary{};
-    Row second_real{};
-    Row second_imaginary{};
+    blend_rows(noise);
+    Column first_real{};
+    Column first_imaginary{};
+    Column second_real{};
+    Column second_imaginary{};
     for (int step = -kWarmUp; step < kAngles; ++step) {
         const int angle = (step + kAngles) % kAngles;
-        for (int k = 0; k < kRows; ++k) {
-            const float fr = first_real[k] * kFirst.c - first_imaginary[k] * kFirst.s +
-                             noise.real[angle][k];
-            const float fi = first_real[k] * kFirst.s + first_imaginary[k] * kFirst.c +
-                             noise.imaginary[angle][k];
-            const float sr = second_real[k] * kSecond.c - second_imaginary[k] * kSecond.s + fr;
-            const float si = second_real[k] * kSecond.s + second_imaginary[k] * kSecond.c + fi;
-            first_real[k] = fr;
-            first_imaginary[k] = fi;
-            second_real[k] = sr;
-            second_imaginary[k] = si;
-        }
+        const Column was = first_real;
+        first_real = was * kFirst.c - first_imaginary * kFirst.s + noise.real[angle];
+        first_imaginary = was * kFirst.s + first_imaginary * kFirst.c + noise.imaginary[angle];
+        const Column before = second_real;
+        second_real = before * kSecond.c - second_imaginary * kSecond.s + first_real;
+        second_imaginary = before * kSecond.s + second_imaginary * kSecond.c + first_imaginary;
         if (step >= 0) {
-            for (int k = 0; k < kRows; ++k) {
-                out.real[angle][k] = second_real[k] * kFilterGain;
-                out.imaginary[angle][k] = second_imaginary[k] * kFilterGain;
-            }
+            out.real[angle] = second_real * kFilterGain;
+            out.imaginary[angle] = second_imaginary * kFilterGain;
         }
     }
 }
@@ -98,17 +94,23 @@ const Field& common_field() {
     return once;
 }
 
-// to, turned so many angles forward, and other become one field of variance 1.
-void add(Field& to, const Field& other, float part, int turned = 0) noexcept {
-    const float keep = std::sqrt(1 - part * part);
-    const Field was = to;
+struct Parts {
+    float own;
+    float other;
+    float common;
+};
+
+// The eye's own field and other, turned so many angles forward, and what all eyes have in common.
+void mix(const Field& own, const Field& other, const Parts& parts, int turned,
+         Field& out) noexcept {
+    const Field& common = common_field();
     for (int angle = 0; angle < kAngles; ++angle) {
         const int from = (angle - turned + kAngles) % kAngles;
-        for (int k = 0; k < kRows; ++k) {
-            to.real[angle][k] = keep * was.real[from][k] + part * other.real[angle][k];
-            to.imaginary[angle][k] =
-                keep * was.imaginary[from][k] + part * other.imaginary[angle][k];
-        }
+        out.real[angle] = parts.own * own.real[from] + parts.other * other.real[from] +
+                          parts.common * common.real[angle];
+        out.imaginary[angle] = parts.own * own.imaginary[from] +
+                               parts.other * other.imaginary[from] +
+                               parts.common * common.imaginary[angle];
     }
 }
 
@@ -175,18 +177,21 @@ void hide_most(Draws& draws, Mask& mask) noexcept {
 
 IrisCapture pack(const Field& field, const Mask& mask) noexcept {
     IrisCapture made{};
-    for (int k = 0; k < kRows; ++k) {
-        for (int half = 0; half < 2; ++half) {
-            std::uint64_t real = 0;
-            std::uint64_t imaginary = 0;
-            for (int bit = 0; bit < 64; ++bit) {
-                const int angle = half * 64 + bit;
-                real |= std::uint64_t{field.real[angle][k] > 0} << bit;
-                imaginary |= std::uint64_t{field.imaginary[angle][k] > 0} << bit;
+    for (int half = 0; half < 2; ++half) {
+        std::uint64_t real[kRows] = {};
+        std::uint64_t imaginary[kRows] = {};
+        for (int bit = 0; bit < 64; ++bit) {
+            const Column& of_real = field.real[half * 64 + bit];
+            const Column& of_imaginary = field.imaginary[half * 64 + bit];
+            for (int k = 0; k < kRows; ++k) {
+                real[k] |= std::uint64_t{of_real[k] > 0} << bit;
+                imaginary[k] |= std::uint64_t{of_imaginary[k] > 0} << bit;
             }
-            const std::size_t word = static_cast<std::size_t>(2 * k + half);
-            made.code[word] = real;
-            made.code[word + 2 * kRows] = imaginary;
+        }
+        for (int k = 0; k < kRows; ++k) {
+            const int word = 2 * k + half;
+            made.code[word] = real[k];
+            made.code[word + 2 * kRows] = imaginary[k];
             made.mask[word] = mask.row[k][half];
             made.mask[word + 2 * kRows] = mask.row[k][half];
         }
@@ -204,18 +209,17 @@ IrisCapture iris_capture(const Population& population, std::uint64_t person, int
     const auto common = static_cast<float>(kCommonMean + kCommonDeviation * of_eye.normal());
     Draws master(Subject::iris_master, {population.seed, person, side});
     Draws draws(Subject::iris_capture, {population.seed, person, side, capture});
-    Field seen;
-    draw_field(master, seen);
+    Field own;
+    draw_field(master, own);
     const float unlike = unlikeness_of(draws, murky, population.noise);
-    if (unlike > 0) {
-        Field other;
-        draw_field(draws, other);
-        add(seen, other, unlike);
-    }
+    Field other;
+    draw_field(draws, other);
     const double tilt = std::clamp(1.6 * population.noise * draws.normal(), -7.0, 7.0);
     const int turned = static_cast<int>(tilt + 100.5) - 100;
     // Lamps do not turn with the head.
-    add(seen, common_field(), common, turned);
+    const float rest = std::sqrt(1 - common * common);
+    Field seen;
+    mix(own, other, {rest * std::sqrt(1 - unlike * unlike), rest * unlike, common}, turned, seen);
     Mask mask = draw_mask(draws, turned, population.noise);
     if (draws.chance(population.bad.masked_iris)) {
         hide_most(draws, mask);

@@ -21,7 +21,7 @@ Skin skin_of(const Population& population, std::uint64_t person) noexcept {
     Draws draws(Subject::person_skin, {population.seed, person});
     Skin skin{};
     skin.dryness = draws.normal();
-    skin.density = 1.0 + 0.10 * draws.normal();
+    skin.density = 1.0 + 0.12 * draws.normal();
     skin.roundness = draws.normal();
     return skin;
 }
