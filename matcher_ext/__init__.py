@@ -15,10 +15,10 @@ from matcher_ext.decision import (
     DEFAULT_IDENTIFY_THRESHOLD,
     fuse,
     identify_threshold,
-    threshold_at_fmr,
 )
 from matcher_ext.error import MatcherError
 from matcher_ext.gallery import MAX_CANDIDATES, MAX_THREADS, Candidate, Gallery
+from matcher_ext.person_score import threshold_at_fmr
 from matcher_ext.templates import (
     DEFAULT_IRIS_ROTATION,
     FaceTemplate,

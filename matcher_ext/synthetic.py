@@ -11,7 +11,6 @@ irises follow FVC2002 and MMU v1, which are hard; faces follow published rates, 
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher_ext import _native
-from matcher_ext.error import MatcherError, check_proportion
+from matcher_ext.error import MatcherError, check_number, check_proportion, check_whole
 from matcher_ext.templates import (
     FaceTemplate,
     FingerTemplate,
@@ -30,7 +29,7 @@ from matcher_ext.templates import (
 
 IMAGE_WIDTH: Final = 400
 IMAGE_HEIGHT: Final = 500
-_MOST_NUMBER: Final = 2**64
+_MOST_NUMBER: Final = 2**64 - 1
 
 
 @dataclass(frozen=True)
@@ -108,10 +107,9 @@ class Population:
             MatcherError: VALUE_OUT_OF_RANGE, VALUE_NOT_FINITE, DIMENSION_MISMATCH.
         """
         _check_number(seed, "seed")
-        if not (math.isfinite(noise) and 0.0 <= noise <= 4.0):
+        if not 0.0 <= check_number(noise, "noise") <= 4.0:
             raise MatcherError("VALUE_OUT_OF_RANGE", "noise", "The noise is not in [0, 4].")
-        if not 1 <= face_dimension <= 4096:
-            raise MatcherError("DIMENSION_MISMATCH", "face_dimension", "Not in [1, 4096].")
+        check_whole(face_dimension, "face_dimension", 1, 4096, "DIMENSION_MISMATCH")
         shares = dataclasses.astuple(bad or BadCaptures())
         for share in shares:
             check_proportion(share, "bad")
@@ -168,12 +166,9 @@ class Population:
 
 
 def _checked(person: int, position: int, most: int) -> tuple[int, int]:
-    if not 0 <= position <= most:
-        raise MatcherError("POSITION_OUT_OF_RANGE", "position", f"Not in [0, {most}].")
-    return _check_number(person, "person"), position
+    where = check_whole(position, "position", 0, most, "POSITION_OUT_OF_RANGE")
+    return _check_number(person, "person"), where
 
 
 def _check_number(number: int, field: str) -> int:
-    if not 0 <= number < _MOST_NUMBER:
-        raise MatcherError("VALUE_OUT_OF_RANGE", field, "Not in [0, 2**64).")
-    return number
+    return check_whole(number, field, 0, _MOST_NUMBER)

@@ -76,7 +76,8 @@ def test_bad_captures_come_as_often_as_stated() -> None:
     ("wrong", "reason"),
     [
         (lambda: Population(-1), "VALUE_OUT_OF_RANGE"),
-        (lambda: Population(noise=float("nan")), "VALUE_OUT_OF_RANGE"),
+        (lambda: Population(noise=float("nan")), "VALUE_NOT_FINITE"),
+        (lambda: Population(noise=5), "VALUE_OUT_OF_RANGE"),
         (lambda: Population(face_dimension=0), "DIMENSION_MISMATCH"),
         (lambda: Population(bad=BadCaptures(children=1.5)), "VALUE_OUT_OF_RANGE"),
         (lambda: Population().finger(1, 11, 1), "POSITION_OUT_OF_RANGE"),
