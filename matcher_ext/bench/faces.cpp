@@ -115,7 +115,8 @@ void measure_nearest(const Bench& bench, std::size_t count, float least) {
         }
     });
     char what[40];
-    std::snprintf(what, sizeof what, "exact 10 nearest, cosine >= %.1f", static_cast<double>(least));
+    std::snprintf(what, sizeof what, "exact 10 nearest, cosine >= %.1f",
+                  static_cast<double>(least));
     bench.report(what, count, took, found);
 }
 

@@ -136,9 +136,8 @@ void thresholds_out_of_range_hit_all_or_none(InstructionSet set) {
         }
     }
     for (const float none : {1.01F, 1e30F, INFINITY, NAN}) {
-        for (const std::uint64_t hit : gated(one, probes, std::vector<float>(7, none), set, 0, 100)) {
-            CHECK(hit == 0);
-        }
+        const auto hits = gated(one, probes, std::vector<float>(7, none), set, 0, 100);
+        CHECK(std::count(hits.begin(), hits.end(), 0U) == 100);
     }
 }
 

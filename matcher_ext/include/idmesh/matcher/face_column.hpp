@@ -66,8 +66,8 @@ class FaceColumn {
     // Puts what another column of the dimension has at from_row, bit for bit.
     void copy(std::size_t row, const FaceColumn& from, std::size_t from_row) noexcept;
 
-    // hits[row - first] gets bit q if cosine(row, probes, q) may be >= least_cosine[q]: always where
-    // it is, and never for an absent row. Every instruction set finds the same bits.
+    // hits[row - first] gets bit q if cosine(row, probes, q) may be >= least_cosine[q]: always
+    // where it is, and never for an absent row. Every instruction set finds the same bits.
     void gate(std::size_t first, std::size_t last, const FaceProbes& probes,
               const float* least_cosine, std::uint64_t* hits,
               InstructionSet set = instruction_set()) const noexcept;

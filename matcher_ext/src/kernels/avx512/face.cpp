@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::size_t kLineBytes = 64;
 constexpr std::size_t kBlock = 16;  // rows: a vector of their products
-constexpr std::size_t kAhead = 3072;  // bytes: further off, the prefetcher of the core loses its thread
+// Bytes. Much further off, the core's own prefetcher no longer helps.
+constexpr std::size_t kAhead = 3072;
 // With as many probes, their lanes side by side cost less than adding lanes up.
 constexpr std::size_t kManyProbes = 8;
 
@@ -108,7 +109,8 @@ void gate_block(const FaceRows& rows, const FaceQuery& query, std::size_t first,
     auto found = static_cast<unsigned>(
         above(_mm512_maskz_load_epi32(valid, products),
               _mm512_maskz_loadu_ps(valid, rows.codes_per_unit + first),
-              _mm512_set1_ps(query.reach[q]), _mm512_maskz_loadu_ps(valid, rows.coarse_error + first),
+              _mm512_set1_ps(query.reach[q]),
+              _mm512_maskz_loadu_ps(valid, rows.coarse_error + first),
               _mm512_set1_ps(query.spread[q])));
     for (; found != 0; found &= found - 1) {
         const auto k = static_cast<std::size_t>(__builtin_ctz(found));
@@ -163,10 +165,11 @@ void gate_four(const FaceRows& rows, const FaceQuery& query, std::size_t first,
     for (std::size_t row = 0; row < std::min<std::size_t>(4, rows.count - first); ++row) {
         std::uint64_t found = 0;
         for (std::size_t g = 0; g < kGroups; ++g) {
-            const __mmask16 hit = above(
-                product[row][g], _mm512_set1_ps(rows.codes_per_unit[first + row]),
-                _mm512_loadu_ps(query.reach + 16 * g),
-                _mm512_set1_ps(rows.fine_error[first + row]), _mm512_loadu_ps(query.spread + 16 * g));
+            const __mmask16 hit =
+                above(product[row][g], _mm512_set1_ps(rows.codes_per_unit[first + row]),
+                      _mm512_loadu_ps(query.reach + 16 * g),
+                      _mm512_set1_ps(rows.fine_error[first + row]),
+                      _mm512_loadu_ps(query.spread + 16 * g));
             found |= std::uint64_t{hit} << 16 * g;
         }
         hits[first + row] = found;
