@@ -147,7 +147,7 @@ def fingers(data: Path, databases: tuple[str, ...]) -> Scores:
     for extractor in ("leader", "mindtct"):
         folder = data / "fingerprint" / "fvc2002" / extractor
         files = sorted(file for name in databases for file in (folder / name).glob("*.iso"))
-        templates = [FingerTemplate.from_iso(file.read_bytes()) for file in files]
+        templates = [FingerTemplate.from_record(file.read_bytes()) for file in files]
         source = np.array([f"{file.parent.name}/{file.stem.split('_')[0]}" for file in files])
         of_all.append(compare_all(templates, source))
     return Scores(
