@@ -98,3 +98,25 @@ def accuracy(
         measured.fingers(templates, scores, names, resamples=resamples)
     if iris is not None:
         measured.irises(iris, resamples=resamples)
+
+
+@command.command()
+@click.option("--faces", type=click.IntRange(64), default=400_000, show_default=True)
+@click.option("--irises", type=click.IntRange(64), default=400_000, show_default=True)
+@click.option("--fingers", type=click.IntRange(64), default=200_000, show_default=True)
+@click.option(
+    "--people",
+    type=click.IntRange(0),
+    default=100_000,
+    show_default=True,
+    help="Also search people with ten fingers, two irises and a face; about 12 KB of memory each.",
+)
+def match(*, faces: int, irises: int, fingers: int, people: int) -> None:
+    """Searches of the matcher, beside its peers and the limits of the machine."""
+    from services.bench import match as measured
+
+    measured.run(faces, irises, fingers)
+    if people:
+        from services.bench import match_people
+
+        match_people.run(people)
