@@ -139,7 +139,7 @@ def _fingers(count: int, roofs: Roofs) -> None:
 def _finger_searches(
     count: int, enrolled: Sequence[FingerTemplate], population: Population
 ) -> None:
-    """Searches by one finger, both stages; and mated ones that only an exhaustive one would find."""
+    """Searches by one finger, both stages, and what they miss of what verifying accepts."""
     people = People(threads=1)
     for number in range(count):
         people.add(number.to_bytes(16, "big"), [(2, enrolled[number % len(enrolled)])])
