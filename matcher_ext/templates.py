@@ -13,6 +13,7 @@ from matcher_ext import _native
 from matcher_ext.error import MatcherError, check_bytes, check_number, check_whole
 
 DEFAULT_IRIS_ROTATION: Final = 15
+DEFAULT_IRIS_LAYOUT: Final = (2, 8, 128)
 _LAST_VIEW: Final = 0xFFFF
 _MOST_RADIANS: Final = 4 * math.pi + 1e-9
 _MOST_QUALITY: Final = 100
@@ -116,17 +117,25 @@ class IrisTemplate:
 
     __slots__ = ("_native",)
 
-    def __init__(self, code: bytes, mask: bytes) -> None:
+    def __init__(
+        self, code: bytes, mask: bytes, *, layout: tuple[int, int, int] = DEFAULT_IRIS_LAYOUT
+    ) -> None:
         """Make a template.
 
         Args:
-            code: 256 bytes: 2 bands x 8 rows x 128 angles, little bit order.
+            code: a bit for each of the layout, by default 256 bytes, little bit order.
             mask: laid out alike; a set bit is a valid bit of the code.
+            layout: bands, of rows, of angles; whole bytes, at most 65,536 bits.
 
         Raises:
-            MatcherError: TEMPLATE_MALFORMED, MASK_EMPTY, TYPE_MISMATCH.
+            MatcherError: LAYOUT_OUT_OF_RANGE, TEMPLATE_MALFORMED, MASK_EMPTY, TYPE_MISMATCH.
         """
-        self._native = _native.iris_from_bytes(check_bytes(code, "code"), check_bytes(mask, "mask"))
+        bands, rows, angles = (
+            check_whole(one, "layout", 1, 0xFFFF, "LAYOUT_OUT_OF_RANGE") for one in layout
+        )
+        self._native = _native.iris_from_bytes(
+            check_bytes(code, "code"), check_bytes(mask, "mask"), (bands, rows, angles)
+        )
 
 
 class FaceTemplate:

@@ -102,7 +102,7 @@ class Irises {
             full();
         }
         for (const Held* one : templates) {
-            column_.put(rows_, as<im::IrisTemplate>(*one));
+            column_.put(rows_, of_layout(*one));
             ++rows_;
         }
     }
@@ -139,10 +139,19 @@ class Irises {
     }
 
   private:
+    static const im::IrisTemplate& of_layout(const Held& held) {
+        const auto& iris = as<im::IrisTemplate>(held);
+        if (iris.layout != im::kDefaultIrisLayout) {
+            throw im::MatcherError("DIMENSION_MISMATCH", "template",
+                                   "The iris code is not of the column's layout.");
+        }
+        return iris;
+    }
+
     static im::IrisProbes ready(const std::vector<const Held*>& given, int rotation, float least) {
         std::vector<const im::IrisTemplate*> templates;
         for (const Held* one : given) {
-            templates.push_back(&as<im::IrisTemplate>(*one));
+            templates.push_back(&of_layout(*one));
         }
         const std::vector<float> leasts(given.size(), least);
         return im::IrisProbes(templates, rotation, leasts);

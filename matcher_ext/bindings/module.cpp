@@ -140,8 +140,10 @@ void bind_templates(py::module_& m) {
         });
     m.def("finger_from_record", &finger_from_record);
     m.def("finger_from_rows", &finger_from_rows);
-    m.def("iris_from_bytes", [](const py::bytes& code, const py::bytes& mask) {
-        return Held{im::iris_from_bytes(bytes_of(code), bytes_of(mask))};
+    m.def("iris_from_bytes", [](const py::bytes& code, const py::bytes& mask,
+                                std::tuple<std::uint16_t, std::uint16_t, std::uint16_t> layout) {
+        const auto [bands, rows, angles] = layout;
+        return Held{im::iris_from_bytes(bytes_of(code), bytes_of(mask), {bands, rows, angles})};
     });
     m.def("face_from_vector", &face_from_vector);
     m.def("similarity", [](const Held& probe, const Held& reference, int iris_rotation) {

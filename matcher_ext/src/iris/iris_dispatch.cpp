@@ -19,6 +19,7 @@ IrisKernels over(const IrisKernels& below, const IrisKernels& own) noexcept {
 
 const IrisKernels& iris_kernels(InstructionSet set) noexcept {
 #if defined(__x86_64__)
+    static const IrisKernels on_avx2 = over(serial::iris, avx2::iris);
     static const IrisKernels on_amx = over(avx512::iris, amx::iris);
     switch (set) {
         case InstructionSet::amx:
@@ -26,6 +27,7 @@ const IrisKernels& iris_kernels(InstructionSet set) noexcept {
         case InstructionSet::avx512:
             return avx512::iris;
         case InstructionSet::avx2:
+            return on_avx2;
         case InstructionSet::serial:
             break;
     }
