@@ -19,6 +19,21 @@ class ShareKey:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ShareLoginConfig:
+    """How abis proves itself to the data share: as a client of MOSIP's authmanager.
+
+    Attributes:
+        url: of its operation authenticate/clientidsecretkey.
+        secret_file: holds the client's secret.
+    """
+
+    url: str
+    client_id: str
+    secret_file: str
+    app_id: str = "regproc"
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataShareConfig:
     """Where the biometrics of MOSIP's messages come from.
 
@@ -28,6 +43,7 @@ class DataShareConfig:
         timeout_s: for one document.
         ca_file: what its certificate is verified by; empty: the system's authorities.
         keys: by the SHA-256 of the certificate that a share is sealed for, in hex.
+        login: for a share that wants to know who asks.
     """
 
     allowed: tuple[str, ...] = ()
@@ -35,6 +51,7 @@ class DataShareConfig:
     timeout_s: float = 10.0
     ca_file: str = ""
     keys: Mapping[str, ShareKey] = field(default_factory=dict)
+    login: ShareLoginConfig | None = None
 
     def __post_init__(self) -> None:
         if not all(each.startswith(("http://", "https://")) for each in self.allowed):

@@ -11,8 +11,9 @@ from idmesh.abis.v1 import abis_service_pb2, abis_service_pb2_grpc
 
 from services.abis.clients.data_share import HttpDataShare
 from services.abis.clients.partitions import RemotePartition
+from services.abis.clients.share_login import ShareLogin
 from services.abis.clients.vault import SegmentKeys
-from services.abis.config import Config, DataShareConfig
+from services.abis.config import Config, DataShareConfig, ShareLoginConfig
 from services.abis.domain.partition import FRONT, Share
 from services.abis.servicer import AbisServicer
 from services.abis.store.galleries import MatcherGalleries, ParsedTemplates
@@ -34,6 +35,7 @@ from services.abis.usecases.partitions import (
 )
 from services.common import mesh, rpc
 from services.common.clock import SystemClock
+from services.common.config import read_secret
 from services.common.errors import PlatformError
 from services.common.postgres import Database
 from services.common.process import Built, Service
@@ -154,4 +156,15 @@ def _data_share(config: DataShareConfig, vault: VaultClient) -> HttpDataShare:
         timeout_s=config.timeout_s,
         ca_file=config.ca_file,
         keys={name: (each.key, each.version) for name, each in config.keys.items()},
+        login=None if config.login is None else _share_login(config.login),
+    )
+
+
+def _share_login(config: ShareLoginConfig) -> ShareLogin:
+    return ShareLogin(
+        SystemClock(),
+        url=config.url,
+        app_id=config.app_id,
+        client_id=config.client_id,
+        secret=lambda: read_secret(config.secret_file),
     )

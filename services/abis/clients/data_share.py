@@ -16,6 +16,7 @@ from typing import Final, Protocol, Self
 import aiohttp
 from yarl import URL
 
+from services.abis.clients.share_login import COOKIE, ShareLogin
 from services.abis.domain.data_share import open_share, parse_share
 from services.abis.domain.message import Failure, MessageRefusedError
 from services.common import telemetry
@@ -27,6 +28,9 @@ _MOST_REDIRECTS: Final = 3
 _CHUNK_BYTES: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _GONE: Final = 410
+_UNAUTHENTICATED: Final = "KER-ATH-401"
+# And the mark that some put before UTF-8.
+_BLANKS: Final = b"\xef\xbb\xbf \t\r\n"
 
 
 class ShareKeys(Protocol):
@@ -49,6 +53,7 @@ class HttpDataShare:
         ca_file: what certificates of the data share are verified by; empty: the system's.
         keys: Vault key and version by the hex SHA-256 of the certificate that a share is
             sealed for.
+        login: what the data share wants to be shown; None: nothing.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class HttpDataShare:
         timeout_s: float,
         ca_file: str = "",
         keys: Mapping[str, tuple[str, int]] | None = None,
+        login: ShareLogin | None = None,
     ) -> None:
         self._vault = vault
         self._allowed = [URL(prefix) for prefix in allowed]
@@ -67,6 +73,7 @@ class HttpDataShare:
         self._timeout_s = timeout_s
         self._ca_file = ca_file
         self._keys = {name.lower(): place for name, place in (keys or {}).items()}
+        self._login = login
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -91,25 +98,37 @@ class HttpDataShare:
         """Return a CBEFF document, decrypted."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                body = await self._get(url)
+                body = await self._authorised(url)
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
             _log.info("share_not_fetched", why=type(error).__name__)
             raise MessageRefusedError(Failure.NOT_FETCHED) from error
-        start = body.lstrip(b"\xef\xbb\xbf \t\r\n")
+        start = body.lstrip(_BLANKS)
         if not start:
             raise MessageRefusedError(Failure.CBEFF_EMPTY)
         if start.startswith(b"{"):
             raise MessageRefusedError(_refusal(start))
         return body if start.startswith(b"<") else await self._open(body)
 
-    async def _get(self, url: str) -> bytes:
+    async def _authorised(self, url: str) -> bytes:
+        """Return what is served; with another token where the first is not taken."""
+        if self._login is None:
+            return await self._get(url, {})
+        assert self._session is not None, "the client is not open"
+        token = await self._login.token(self._session)
+        body = await self._get(url, {"Cookie": f"{COOKIE}={token}"})
+        if _code_of(body)[0] != _UNAUTHENTICATED:
+            return body
+        token = await self._login.token(self._session, refused=token)
+        return await self._get(url, {"Cookie": f"{COOKIE}={token}"})
+
+    async def _get(self, url: str, headers: Mapping[str, str]) -> bytes:
         assert self._session is not None, "the client is not open"
         place = URL(url)
         for _ in range(_MOST_REDIRECTS + 1):
             if not self._is_allowed(place):
                 _log.warning("share_not_allowed", host=place.host or "")
                 raise MessageRefusedError(Failure.NOT_FETCHED)
-            async with self._session.get(place, allow_redirects=False) as response:
+            async with self._session.get(place, headers=headers, allow_redirects=False) as response:
                 if response.status in _REDIRECTS:
                     place = place.join(URL(response.headers.get("Location", "")))
                     continue
@@ -157,13 +176,19 @@ class HttpDataShare:
         return await asyncio.to_thread(open_share, sealed, session_key)
 
 
-def _refusal(body: bytes) -> Failure:
-    """Return what the data share's JSON means, which it sends with status 200."""
+def _code_of(body: bytes) -> tuple[str, str]:
+    """Return code and message of what the data share refuses with, which comes with status 200."""
+    if not body.lstrip(_BLANKS).startswith(b"{"):
+        return "", ""
     try:
-        errors = json.loads(body).get("errors") or [{}]
-        code, message = (str(errors[0].get(name, "")) for name in ("errorCode", "message"))
+        first = json.loads(body)["errors"][0]
+        return str(first["errorCode"]), str(first.get("message", ""))
     except (ValueError, AttributeError, LookupError, TypeError, RecursionError):
-        return Failure.CBEFF_FORMAT
+        return "", ""
+
+
+def _refusal(body: bytes) -> Failure:
+    code, message = _code_of(body)
     if code == "DAT-SER-006" and "expired" in message.lower():
         return Failure.URL_EXPIRED
     return Failure.NOT_FETCHED

@@ -7,6 +7,7 @@ import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -15,9 +16,11 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from services.abis.clients.data_share import HttpDataShare
+from services.abis.clients.share_login import ShareLogin
 from services.abis.domain.message import Failure, MessageRefusedError
 from services.common.errors import InvalidArgument
 from services.common.vault import VaultClient
+from tests.fakes.clock import FakeClock
 from tests.fakes.servers import VaultServer
 from tests.unit.abis.test_data_share import SESSION_KEY, THUMBPRINT, a_share
 
@@ -217,7 +220,7 @@ async def test_a_slow_or_endless_document_ends(site: Site) -> None:
         ({"status": 410}, Failure.URL_EXPIRED),
         ({"body": b""}, Failure.CBEFF_EMPTY),
         ({"body": b"{}"}, Failure.NOT_FETCHED),
-        ({"body": b"{"}, Failure.CBEFF_FORMAT),
+        ({"body": b"{"}, Failure.NOT_FETCHED),
         ({"body": b"FMR"}, Failure.CBEFF_FORMAT),
         *(
             (
@@ -247,4 +250,71 @@ async def test_a_share_that_is_down_is_not_fetched_from(site: Site) -> None:
     ) as share:
         with pytest.raises(MessageRefusedError) as refused:
             await share.fetch("http://127.0.0.1:9/a")
+    assert refused.value.failure is Failure.NOT_FETCHED
+
+
+@dataclass
+class Authmanager:
+    """Gives tokens, and a share that takes the newest of them alone."""
+
+    logins: list[Any] = field(default_factory=list)
+    away: bool = False
+
+    async def log_in(self, request: web.Request) -> web.Response:
+        self.logins.append(await request.json())
+        answer = web.json_response({"response": {"status": "Success"}, "errors": None})
+        if not self.away:
+            answer.set_cookie("authorization", f"jwt-{len(self.logins)}", httponly=True)
+        return answer
+
+    async def share(self, request: web.Request) -> web.Response:
+        if request.cookies.get("Authorization") == f"jwt-{len(self.logins)}":
+            return web.Response(body=b"<BIR/>")
+        refused = {"errorCode": "KER-ATH-401", "message": "Authentication Failed"}
+        return web.json_response({"response": None, "errors": [refused]})
+
+
+@pytest.fixture
+async def authmanager() -> AsyncIterator[tuple[Authmanager, HttpDataShare, str]]:
+    server = Authmanager()
+    app = web.Application()
+    app.router.add_post("/v1/authmanager/authenticate/clientidsecretkey", server.log_in)
+    app.router.add_get("/v1/share/a", server.share)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    base = "http://{}:{}".format(*runner.addresses[0][:2])
+    login = ShareLogin(
+        FakeClock(),
+        url=f"{base}/v1/authmanager/authenticate/clientidsecretkey",
+        app_id="regproc",
+        client_id="mosip-abis-client",
+        secret=lambda: "abc123",
+    )
+    async with HttpDataShare(
+        Vault(), allowed=[f"{base}/v1/share"], max_bytes=1000, timeout_s=5.0, login=login
+    ) as share:
+        yield server, share, f"{base}/v1/share/a"
+    await runner.cleanup()
+
+
+async def test_a_token_is_shown_and_renewed_when_it_is_refused(
+    authmanager: tuple[Authmanager, HttpDataShare, str],
+) -> None:
+    server, share, url = authmanager
+    assert await asyncio.gather(*(share.fetch(url) for _ in range(5))) == [b"<BIR/>"] * 5
+    assert len(server.logins) == 1
+    assert server.logins[0]["request"] == {
+        "appId": "regproc",
+        "clientId": "mosip-abis-client",
+        "secretKey": "abc123",
+    }
+    # It has expired.
+    server.logins.append(None)
+    assert await share.fetch(url) == b"<BIR/>"
+    assert len(server.logins) == 3
+    server.logins.append(None)
+    server.away = True
+    with pytest.raises(MessageRefusedError) as refused:
+        await share.fetch(url)
     assert refused.value.failure is Failure.NOT_FETCHED
