@@ -56,8 +56,6 @@ class FingerTemplate:
         view = check_whole(view, "views", 0, _LAST_VIEW, "TEMPLATE_MALFORMED")
         return cls(_native.finger_from_record(check_bytes(record, "record"), view))
 
-    from_iso = from_record
-
     @classmethod
     def from_minutiae(
         cls,
