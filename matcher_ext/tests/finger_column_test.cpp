@@ -123,6 +123,8 @@ void a_set_equals_serial(const FingerKernels& kernels, const std::vector<FingerT
             const FingerFeatures same = finger_features(probe.points(), reference, serial);
             const FingerFeatures features = finger_features(probe.points(), reference, kernels);
             CHECK(std::memcmp(&same, &features, sizeof same) == 0);
+            CHECK(finger_agreement(probe.points(), reference, serial) ==
+                  finger_agreement(probe.points(), reference, kernels));
         }
     }
 }
@@ -138,7 +140,8 @@ void every_set_equals_serial() {
     FingerColumn column = column_of(fingers);
     const auto planes = column.planes(2 * fingers.size());
     const FingerScanRows rows{reinterpret_cast<const std::uint64_t*>(planes[2].bytes.data()),
-                              reinterpret_cast<const std::uint8_t*>(planes[1].bytes.data())};
+                              reinterpret_cast<const std::uint8_t*>(planes[1].bytes.data()),
+                              reinterpret_cast<const std::uint32_t*>(planes[3].bytes.data())};
     for (const InstructionSet set : kInstructionSets) {
         if (can_run(set)) {
             a_set_equals_serial(finger_kernels(set), fingers, rows);

@@ -50,6 +50,7 @@ FingerProbe::FingerProbe(FingerTemplate finger) : finger_(std::move(finger)), sc
     for (std::size_t k = 0; k < scan_.count; ++k) {
         const Descriptor& descriptor = finger_.descriptors[k];
         std::copy_n(descriptor.bits, kDescriptorWords, scan_.words[k]);
+        scan_.direction[k] = finger_.minutiae[k].direction;
         scan_.weight[k] = finger_tables().weight[bits_of(descriptor)];
     }
 }
@@ -84,7 +85,8 @@ bool FingerColumn::has(std::size_t row) const noexcept {
 
 FingerScanRows FingerColumn::scan_rows() const noexcept {
     return {reinterpret_cast<const std::uint64_t*>(words_.data()),
-            reinterpret_cast<const std::uint8_t*>(bits_.data())};
+            reinterpret_cast<const std::uint8_t*>(bits_.data()),
+            reinterpret_cast<const std::uint32_t*>(minutiae_.data())};
 }
 
 void FingerColumn::scan(std::size_t first, std::size_t last, const FingerProbe& probe,
@@ -104,6 +106,25 @@ std::vector<Minutia> FingerColumn::minutiae(std::size_t row) const {
     std::vector<Minutia> made(kMaxMinutiae);
     made.resize(unpack(row, made.data()));
     return made;
+}
+
+float FingerColumn::refine(std::size_t row, const FingerProbe& probe) const noexcept {
+    const auto* words = reinterpret_cast<const std::uint64_t*>(words_.data() + row * kRowWords);
+    const auto* minutiae =
+        reinterpret_cast<const std::uint32_t*>(minutiae_.data() + row * kRowMinutiae);
+    const auto count = std::to_integer<std::size_t>(counts_.data()[row]);
+    FingerPoints reference{};
+    reference.count = std::min(count, kScanMinutiae);
+    for (std::size_t k = 0; k < reference.count; ++k) {
+        const Minutia minutia = unpacked(minutiae[k]);
+        reference.x[k] = minutia.x;
+        reference.y[k] = minutia.y;
+        reference.direction[k] = minutia.direction;
+        for (std::size_t w = 0; w < kDescriptorWords; ++w) {
+            reference.descriptors[k].bits[w] = words[k / 8 * 8 * kDescriptorWords + w * 8 + k % 8];
+        }
+    }
+    return finger_agreement(probe.points(), reference, kernels_here());
 }
 
 float FingerColumn::compare(std::size_t row, const FingerProbe& probe) const noexcept {

@@ -14,6 +14,7 @@ namespace idmesh::matcher {
 namespace {
 
 constexpr int kRefinements = 2;
+constexpr std::size_t kFewSeeds = 48;
 
 // Logistic regression on pairs of FVC2002 DB1_B and DB3_B (minutiae of two extractors) and of
 // generated fingers, mated and non-mated given equal weight, so that the sum is evidence.
@@ -64,7 +65,7 @@ FingerFeatures features_in_order(const FingerPoints& probe, const FingerPoints& 
     FingerLikeness likeness;
     kernels.find_likeness(probe, reference, likeness);
     FingerSeeds seeds;
-    kernels.find_seeds(probe, reference, likeness, seeds);
+    kernels.find_seeds(probe, reference, likeness, kMaxSeeds, seeds);
     if (seeds.count == 0) {
         return {};
     }
@@ -111,6 +112,21 @@ FingerFeatures finger_features(const FingerPoints& probe, const FingerPoints& re
                                const FingerKernels& kernels) noexcept {
     return in_order(probe, reference) ? features_in_order(probe, reference, kernels)
                                       : features_in_order(reference, probe, kernels);
+}
+
+float finger_agreement(const FingerPoints& probe, const FingerPoints& reference,
+                       const FingerKernels& kernels) noexcept {
+    using namespace pairing;
+    FingerLikeness likeness;
+    kernels.find_likeness(probe, reference, likeness);
+    FingerSeeds seeds;
+    kernels.find_seeds(probe, reference, likeness, kFewSeeds, seeds);
+    FingerAgreement agreement;
+    alignas(64) float support[kMaxSeeds];
+    std::uint8_t chosen[kMaxSeeds];
+    kernels.find_agreement(seeds, agreement);
+    kernels.find_support(seeds, agreement, support);
+    return agreement_of(agreement, chosen, choose_seeds(seeds, agreement, support, chosen));
 }
 
 FingerFeatures finger_features(const FingerView& probe, const FingerView& reference) noexcept {

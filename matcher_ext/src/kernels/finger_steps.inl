@@ -3,7 +3,6 @@
 // namespace, so that no copy is shared between sets; a set may have its own of some. Element by element in a fixed order: every
 // set gives the same bits.
 
-constexpr int kMostTurned = 60;       // of 256: samples turned further, 84 degrees, are not compared
 constexpr float kSeedNear = 8.0F;     // pixels that two minutiae may shift against each other
 constexpr float kSeedElastic = 0.11F; // and per pixel between them
 constexpr float kTurnCosine = 0.85F;  // of the most that two seeds' turns may differ, 32 degrees
@@ -124,15 +123,16 @@ int field_of(const FingerTables& t, const Minutia& me, const Minutia& other) noe
     return count;
 }
 
-// The least likeness, above 0, from which on there are at most kMaxSeeds pairs, if there is such. A
+// The least likeness, above 0, from which on there are at most that many pairs, if there is such. A
 // minutia that is given twice makes more than enough pairs that are quite alike: then the first of
 // these are seeds, for without any a finger would be unlike itself.
-[[maybe_unused]] int seed_floor(const FingerLikeness& likeness, std::size_t rows) noexcept {
+[[maybe_unused]] int seed_floor(const FingerLikeness& likeness, std::size_t rows,
+                                std::size_t most) noexcept {
     int low = 1;
     int high = 255;
     while (low < high) {
         const int middle = (low + high) / 2;
-        if (count_from(likeness, rows, static_cast<std::uint8_t>(middle)) <= kMaxSeeds) {
+        if (count_from(likeness, rows, static_cast<std::uint8_t>(middle)) <= most) {
             high = middle;
         } else {
             low = middle + 1;
@@ -143,10 +143,10 @@ int field_of(const FingerTables& t, const Minutia& me, const Minutia& other) noe
 
 void add_seed(const FingerTables& t, const FingerPoints& probe, std::size_t i,
               const FingerPoints& reference, std::size_t j, std::uint8_t likeness,
-              FingerSeeds& out) noexcept {
+              std::size_t most, FingerSeeds& out) noexcept {
     const auto turned = static_cast<std::uint8_t>(reference.direction[j] - probe.direction[i]);
     const std::size_t k = out.count;
-    if (k == kMaxSeeds) {
+    if (k == most) {
         return;
     }
     ++out.count;
@@ -170,14 +170,15 @@ void pad_seeds(FingerSeeds& s) noexcept {
 }
 
 [[maybe_unused]] void find_seeds(const FingerPoints& probe, const FingerPoints& reference,
-                const FingerLikeness& likeness, FingerSeeds& out) noexcept {
+                const FingerLikeness& likeness, std::size_t most,
+                                 FingerSeeds& out) noexcept {
     const FingerTables& t = finger_tables();
     out.count = 0;
-    const int floor = seed_floor(likeness, probe.count);
+    const int floor = seed_floor(likeness, probe.count, most);
     for (std::size_t i = 0; i < probe.count; ++i) {
         for (std::size_t j = 0; j < reference.count; ++j) {
             if (likeness.of[i][j] >= floor) {
-                add_seed(t, probe, i, reference, j, likeness.of[i][j], out);
+                add_seed(t, probe, i, reference, j, likeness.of[i][j], most, out);
             }
         }
     }
@@ -297,7 +298,9 @@ void find_support(const FingerSeeds& seeds, const FingerAgreement& agreement,
                     both += static_cast<std::uint64_t>(
                         __builtin_popcountll(mine[w * 8] & probe.words[i][w]));
                 }
-                const std::uint64_t alike = both * probe.weight[i];
+                const auto turned = static_cast<std::uint8_t>(
+                    rows.minutiae[row * kMaxMinutiae + j] - probe.direction[i] + kMostTurned);
+                const std::uint64_t alike = turned <= 2 * kMostTurned ? both * probe.weight[i] : 0;
                 best = alike > best ? alike : best;
             }
             const auto alike = static_cast<std::uint32_t>(

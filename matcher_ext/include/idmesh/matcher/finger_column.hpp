@@ -46,6 +46,10 @@ class FingerColumn {
     void scan(std::size_t first, std::size_t last, const FingerProbe& probe,
               std::uint16_t* scores) const noexcept;
 
+    // Between the stages: how well the most alike minutiae of those that a scan looks at agree on
+    // one motion, higher is more alike, 0 where none do. The row is not absent.
+    float refine(std::size_t row, const FingerProbe& probe) const noexcept;
+
     // Stage 2: what finger_similarity() gives for the template that was put. The row is not absent.
     float compare(std::size_t row, const FingerProbe& probe) const noexcept;
 

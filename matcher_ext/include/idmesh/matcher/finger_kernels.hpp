@@ -22,18 +22,22 @@ inline constexpr std::size_t kScanProbeMinutiae = 48;
 // times the bits in both, over 2^16, is their likeness (the cosine) as 0 to 256.
 inline constexpr unsigned kLikenessShift = 16;
 // In a scan, likeness up to here is chance and does not count.
-inline constexpr std::uint32_t kScanFloor = 100;
+inline constexpr std::uint32_t kScanFloor = 120;
+// Of 256: samples turned further against each other, 84 degrees, are not compared as one finger.
+inline constexpr int kMostTurned = 60;
 
 struct FingerScanProbe {
     std::uint32_t count;  // of minutiae
     alignas(64) std::uint64_t words[kScanProbeMinutiae][kDescriptorWords];
     std::uint64_t weight[kScanProbeMinutiae];
+    std::uint8_t direction[kScanProbeMinutiae];
 };
 
 // Rows of a column, one after the other.
 struct FingerScanRows {
     const std::uint64_t* words;  // kScanWords to the row, aligned to 64 bytes
     const std::uint8_t* bits;    // set in each descriptor, kScanMinutiae to the row
+    const std::uint32_t* minutiae;  // kMaxMinutiae to the row, the direction in the lowest byte
 };
 
 // A finger in columns, zero beyond count.
@@ -95,10 +99,11 @@ struct FingerKernels {
     void (*describe)(const Minutia* minutiae, std::size_t count, Descriptor* out) noexcept;
     void (*find_likeness)(const FingerPoints& probe, const FingerPoints& reference,
                           FingerLikeness& out) noexcept;
-    // The pairs of at least the likeness from which on there are no more than kMaxSeeds; the first
-    // of them where there is no such likeness.
+    // The pairs of at least the likeness from which on there are no more than `most` (up to
+    // kMaxSeeds); the first of them where there is no such likeness.
     void (*find_seeds)(const FingerPoints& probe, const FingerPoints& reference,
-                       const FingerLikeness& likeness, FingerSeeds& out) noexcept;
+                       const FingerLikeness& likeness, std::size_t most,
+                       FingerSeeds& out) noexcept;
     void (*find_agreement)(const FingerSeeds& seeds, FingerAgreement& out) noexcept;
     // Of each seed by those that agree with it, by power iteration; the largest is 1.
     void (*find_support)(const FingerSeeds& seeds, const FingerAgreement& agreement,

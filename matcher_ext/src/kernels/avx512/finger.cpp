@@ -23,21 +23,32 @@ __m512i bits_in_both(const __m512i* eight, const std::uint64_t* one) noexcept {
 }
 
 std::uint16_t scan_row(const FingerScanProbe& probe, const std::uint64_t* words,
-                       const std::uint8_t* bits, const FingerTables& t) noexcept {
+                       const std::uint8_t* bits, const std::uint32_t* minutiae,
+                       const FingerTables& t) noexcept {
     constexpr std::size_t kGroups = kScanMinutiae / 8;
     __m512i eights[kGroups][kDescriptorWords];
+    __m512i direction[kGroups];  // plus the most that may be turned, in the lowest byte
     __m512i best[kGroups];
     for (std::size_t g = 0; g < kGroups; ++g) {
         for (std::size_t w = 0; w < kDescriptorWords; ++w) {
             eights[g][w] = _mm512_load_si512(words + (g * kDescriptorWords + w) * 8);
         }
+        const __m256i eight = _mm256_load_si256(reinterpret_cast<const __m256i*>(minutiae) + g);
+        direction[g] =
+            _mm512_add_epi64(_mm512_cvtepu32_epi64(eight), _mm512_set1_epi64(kMostTurned));
         best[g] = _mm512_setzero_si512();
     }
+    const __m512i byte = _mm512_set1_epi64(255);
+    const __m512i most = _mm512_set1_epi64(2 * kMostTurned);
     for (std::size_t i = 0; i < probe.count; ++i) {
         const __m512i weight = _mm512_set1_epi64(static_cast<long long>(probe.weight[i]));
+        const __m512i my_direction = _mm512_set1_epi64(probe.direction[i]);
         for (std::size_t g = 0; g < kGroups; ++g) {
             const __m512i both = bits_in_both(eights[g], probe.words[i]);
-            best[g] = _mm512_max_epu32(best[g], _mm512_mul_epu32(both, weight));
+            const __m512i turned =
+                _mm512_and_si512(_mm512_sub_epi64(direction[g], my_direction), byte);
+            const __mmask8 gate = _mm512_cmple_epu64_mask(turned, most);
+            best[g] = _mm512_max_epu32(best[g], _mm512_maskz_mul_epu32(gate, both, weight));
         }
     }
     __m512i sum = _mm512_setzero_si512();
@@ -59,7 +70,8 @@ void scan_wide(const FingerScanProbe& probe, const FingerScanRows& rows, std::si
     const FingerTables& t = finger_tables();
     for (std::size_t row = first; row < last; ++row) {
         scores[row - first] = scan_row(probe, rows.words + row * kScanWords,
-                                       rows.bits + row * kScanMinutiae, t);
+                                       rows.bits + row * kScanMinutiae,
+                                       rows.minutiae + row * kMaxMinutiae, t);
     }
 }
 
@@ -164,13 +176,14 @@ std::size_t count_from_wide(const FingerLikeness& likeness, std::size_t rows, in
 }
 
 void find_seeds_wide(const FingerPoints& probe, const FingerPoints& reference,
-                     const FingerLikeness& likeness, FingerSeeds& out) noexcept {
+                     const FingerLikeness& likeness, std::size_t most,
+                     FingerSeeds& out) noexcept {
     const FingerTables& t = finger_tables();
     int low = 1;
     int high = 255;
     while (low < high) {
         const int middle = (low + high) / 2;
-        if (count_from_wide(likeness, probe.count, middle) <= kMaxSeeds) {
+        if (count_from_wide(likeness, probe.count, middle) <= most) {
             high = middle;
         } else {
             low = middle + 1;
@@ -182,7 +195,7 @@ void find_seeds_wide(const FingerPoints& probe, const FingerPoints& reference,
         std::uint64_t from = _mm512_cmpge_epu8_mask(_mm512_load_si512(likeness.of[i]), least);
         for (; from != 0; from &= from - 1) {
             const auto j = static_cast<std::size_t>(__builtin_ctzll(from));
-            add_seed(t, probe, i, reference, j, likeness.of[i][j], out);
+            add_seed(t, probe, i, reference, j, likeness.of[i][j], most, out);
         }
     }
     pad_seeds(out);
