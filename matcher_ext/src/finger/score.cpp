@@ -14,7 +14,8 @@ namespace idmesh::matcher {
 namespace {
 
 constexpr int kRefinements = 2;
-constexpr std::size_t kFewSeeds = 48;
+constexpr std::size_t kSeeds = 48;
+constexpr std::size_t kFewSeeds = 32;
 
 // Logistic regression on pairs of FVC2002 DB1_B and DB3_B (minutiae of two extractors) and of
 // generated fingers, mated and non-mated given equal weight, so that the sum is evidence.
@@ -65,7 +66,7 @@ FingerFeatures features_in_order(const FingerPoints& probe, const FingerPoints& 
     FingerLikeness likeness;
     kernels.find_likeness(probe, reference, likeness);
     FingerSeeds seeds;
-    kernels.find_seeds(probe, reference, likeness, kMaxSeeds, seeds);
+    kernels.find_seeds(probe, reference, likeness, kSeeds, seeds);
     if (seeds.count == 0) {
         return {};
     }

@@ -194,7 +194,7 @@ float length_of(float x, float y) noexcept {
     return 0.96F * most + 0.398F * least;
 }
 
-void find_agreement(const FingerSeeds& s, FingerAgreement& out) noexcept {
+[[maybe_unused]] void find_agreement(const FingerSeeds& s, FingerAgreement& out) noexcept {
     const std::size_t columns = padded(s.count);
     for (std::size_t a = 0; a < s.count; ++a) {
         float* row = out.of[a];

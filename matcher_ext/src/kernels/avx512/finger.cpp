@@ -201,6 +201,72 @@ void find_seeds_wide(const FingerPoints& probe, const FingerPoints& reference,
     pad_seeds(out);
 }
 
+// length_of, of sixteen.
+__m512 lengths_of(__m512 x, __m512 y) noexcept {
+    const __m512 along = _mm512_abs_ps(x);
+    const __m512 across = _mm512_abs_ps(y);
+    return _mm512_add_ps(
+        _mm512_mul_ps(_mm512_set1_ps(0.96F), _mm512_max_ps(along, across)),
+        _mm512_mul_ps(_mm512_set1_ps(0.398F), _mm512_min_ps(along, across)));
+}
+
+// How near sixteen seeds from b on are to where seed a and the turn expect them, 0 to 1.
+__m512 nearness(const FingerSeeds& s, std::size_t a, std::size_t b, __m512 cosine,
+                __m512 sine) noexcept {
+    const auto minus = [](const float* all, std::size_t from, std::size_t less) {
+        return _mm512_sub_ps(_mm512_load_ps(all + from), _mm512_set1_ps(all[less]));
+    };
+    const __m512 x = minus(s.probe_x, b, a);
+    const __m512 y = minus(s.probe_y, b, a);
+    const __m512 to_x = _mm512_sub_ps(_mm512_mul_ps(cosine, x), _mm512_mul_ps(sine, y));
+    const __m512 to_y = _mm512_add_ps(_mm512_mul_ps(sine, x), _mm512_mul_ps(cosine, y));
+    const __m512 off_x = _mm512_sub_ps(minus(s.reference_x, b, a), to_x);
+    const __m512 off_y = _mm512_sub_ps(minus(s.reference_y, b, a), to_y);
+    const __m512 square = _mm512_add_ps(_mm512_mul_ps(off_x, off_x), _mm512_mul_ps(off_y, off_y));
+    const __m512 allowed =
+        _mm512_add_ps(_mm512_set1_ps(kSeedNear),
+                      _mm512_mul_ps(_mm512_set1_ps(kSeedElastic), lengths_of(x, y)));
+    const __m512 near = _mm512_sub_ps(
+        _mm512_set1_ps(1.0F), _mm512_div_ps(square, _mm512_mul_ps(allowed, allowed)));
+    return _mm512_max_ps(near, _mm512_setzero_ps());
+}
+
+__m512i numbers(const std::uint8_t* of) noexcept {
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(of)));
+}
+
+void find_agreement_wide(const FingerSeeds& s, FingerAgreement& out) noexcept {
+    const std::size_t columns = padded(s.count);
+    const __m512 zero = _mm512_setzero_ps();
+    for (std::size_t a = 0; a < s.count; ++a) {
+        const __m512 my_cosine = _mm512_set1_ps(s.cosine[a]);
+        const __m512 my_sine = _mm512_set1_ps(s.sine[a]);
+        for (std::size_t b = 0; b < columns; b += 16) {
+            const __m512 cosines = _mm512_load_ps(s.cosine + b);
+            const __m512 sines = _mm512_load_ps(s.sine + b);
+            const __m512 turn =
+                _mm512_add_ps(_mm512_mul_ps(my_cosine, cosines), _mm512_mul_ps(my_sine, sines));
+            const __m512 turned =
+                _mm512_mul_ps(_mm512_sub_ps(turn, _mm512_set1_ps(kTurnCosine)),
+                              _mm512_set1_ps(1.0F / (1.0F - kTurnCosine)));
+            const __mmask16 counts =
+                _mm512_cmp_ps_mask(turned, zero, _CMP_GT_OQ) &
+                _mm512_cmpneq_epi32_mask(numbers(s.probe + b), _mm512_set1_epi32(s.probe[a])) &
+                _mm512_cmpneq_epi32_mask(numbers(s.reference + b),
+                                         _mm512_set1_epi32(s.reference[a]));
+            __m512 agreed = zero;
+            if (counts != 0) {
+                const __m512 scale = _mm512_sub_ps(
+                    _mm512_set1_ps(0.625F), _mm512_mul_ps(_mm512_set1_ps(0.125F), turn));
+                const __m512 cosine = _mm512_mul_ps(_mm512_add_ps(my_cosine, cosines), scale);
+                const __m512 sine = _mm512_mul_ps(_mm512_add_ps(my_sine, sines), scale);
+                agreed = _mm512_maskz_mul_ps(counts, nearness(s, a, b, cosine, sine), turned);
+            }
+            _mm512_store_ps(out.of[a] + b, agreed);
+        }
+    }
+}
+
 void find_near_wide(const FingerPoints& probe, const FingerPoints& reference,
                     const FingerMotion& m, FingerNear& out) noexcept {
     const std::size_t columns = padded(reference.count);
@@ -240,7 +306,7 @@ void find_near_wide(const FingerPoints& probe, const FingerPoints& reference,
 
 const FingerKernels kFingerKernels = {
     scan_wide,      describe_wide, find_likeness_wide, find_seeds_wide,
-    find_agreement, find_support,  find_near_wide};
+    find_agreement_wide, find_support, find_near_wide};
 
 }  // namespace idmesh::matcher::avx512
 
