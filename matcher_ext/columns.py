@@ -153,6 +153,14 @@ class FingerColumn:
         """Return the stage-1 score of every row, higher being more alike: what shortlists."""
         return self._native.scan(probe._native)
 
+    def refine(self, probe: FingerTemplate, rows: NDArray[np.uint32]) -> NDArray[np.float32]:
+        """Return how well the most alike minutiae agree on one motion, higher being more alike.
+
+        Raises:
+            MatcherError: VALUE_OUT_OF_RANGE.
+        """
+        return self._native.refine(probe._native, rows)
+
     def compare(self, probe: FingerTemplate, rows: NDArray[np.uint32]) -> NDArray[np.float32]:
         """Return the similarity of the probe with these rows, as of `similarity`.
 

@@ -189,9 +189,25 @@ class Fingers {
         return scores;
     }
 
+    // Between them: the agreement of these rows' seeds.
+    py::array_t<float> refine(
+        const Held& given,
+        const py::array_t<std::uint32_t, py::array::c_style | py::array::forcecast>& rows) const {
+        return each(&im::FingerColumn::refine, given, rows);
+    }
+
     // Stage 2: similarities of these rows.
     py::array_t<float> compare(
         const Held& given,
+        const py::array_t<std::uint32_t, py::array::c_style | py::array::forcecast>& rows) const {
+        return each(&im::FingerColumn::compare, given, rows);
+    }
+
+  private:
+    using OfRow = float (im::FingerColumn::*)(std::size_t, const im::FingerProbe&) const noexcept;
+
+    py::array_t<float> each(
+        OfRow measure, const Held& given,
         const py::array_t<std::uint32_t, py::array::c_style | py::array::forcecast>& rows) const {
         const im::FingerProbe probe(as<im::FingerTemplate>(given));
         const auto wanted = rows.unchecked<1>();
@@ -202,12 +218,11 @@ class Fingers {
             if (wanted(k) >= rows_) {
                 throw im::MatcherError("VALUE_OUT_OF_RANGE", "rows", "There is no such row.");
             }
-            out[k] = column_.compare(wanted(k), probe);
+            out[k] = (column_.*measure)(wanted(k), probe);
         }
         return similarities;
     }
 
-  private:
     im::FingerColumn column_;
     std::size_t capacity_;
     std::size_t rows_ = 0;
@@ -235,5 +250,6 @@ void bind_columns(py::module_& m) {
         .def("settle", &Fingers::settle)
         .def("bytes", &Fingers::bytes)
         .def("scan", &Fingers::scan)
+        .def("refine", &Fingers::refine)
         .def("compare", &Fingers::compare);
 }

@@ -17,6 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 from matcher_ext import FingerTemplate, similarity, threshold_at_fmr
+from matcher_ext.columns import FingerColumn
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("IDMESH_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -50,11 +51,16 @@ class Measured:
         return float(passes[of & ~self.mated].mean()), float((~passes)[of & self.mated].mean())
 
 
-def measure(extractor: str) -> Measured:
+def templates_of(extractor: str) -> tuple[list[Path], list[FingerTemplate], NDArray[np.str_]]:
     files = sorted((FVC2002 / extractor).glob("*/*.iso"))
     assert len(files) == 320
     templates = [FingerTemplate.from_record(file.read_bytes()) for file in files]
     finger = np.array([f"{file.parent.name}/{file.stem.split('_')[0]}" for file in files])
+    return files, templates, finger
+
+
+def measure(extractor: str) -> Measured:
+    files, templates, finger = templates_of(extractor)
     unseen = np.array([file.parent.name in {"DB2_B", "DB4_B"} for file in files])
     first, second = np.triu_indices(len(files), 1)
     compared = [similarity(templates[a], templates[b]) for a, b in zip(first, second, strict=True)]
@@ -86,3 +92,28 @@ def test_fingers_not_seen_keep_the_thresholds_promise(leader: Measured) -> None:
 def test_minutiae_of_a_plainer_extractor_are_matched_too() -> None:
     mindtct = measure("mindtct")
     assert mindtct.eer(np.ones_like(mindtct.mated)) <= 0.03
+
+
+def test_the_shortlists_lose_next_to_no_mate_that_would_be_accepted() -> None:
+    """Refined are the first 20 % by stage 1, compared the first 2 % of all by their agreement."""
+    _, templates, finger = templates_of("leader")
+    column = FingerColumn(len(templates))
+    column.extend(templates)
+    rows = np.arange(len(templates), dtype=np.uint32)
+    least = threshold_at_fmr(1e-4)
+    lost = accepted = 0
+    for probe, template in enumerate(templates):
+        strangers = finger != finger[probe]
+        scores = column.scan(template)
+        refined = column.refine(template, rows)
+        first = np.sort(scores[strangers])[::-1][round(0.20 * strangers.sum())]
+        shortlist = strangers & (scores >= first)
+        mates = rows[~strangers & (rows != probe)]
+        for mate in mates[column.compare(template, mates) >= least]:
+            before = int((scores[strangers] >= scores[mate]).sum())
+            before_refined = int((refined[shortlist] >= refined[mate]).sum())
+            lost += before >= 0.20 * strangers.sum() or before_refined >= 0.02 * strangers.sum()
+            accepted += 1
+    print(f"lost {lost} of {accepted}")
+    assert accepted > 2000
+    assert lost <= 0.002 * accepted

@@ -1,7 +1,7 @@
 // One finger position of many people: a row to the person, an absent row where he has none.
 //
-// A search scans all rows by the descriptors of their best minutiae (stage 1, integers only), then
-// compares the most promising ones in full (stage 2). Stored are, to the row, 576 bytes of
+// A search scans all rows by the descriptors of their best minutiae (stage 1, integers only), refines
+// the order of the most promising ones, and compares the first of those in full (stage 2). Stored are, to the row, 576 bytes of
 // descriptors and 4 bytes to the minutia; the other descriptors are made anew for the few rows
 // that reach stage 2.
 #pragma once
@@ -15,6 +15,12 @@
 #include "idmesh/matcher/plane.hpp"
 
 namespace idmesh::matcher {
+
+// The shares of a gallery that are worth refining and comparing: docs/MATCHING_FINGERS.md has what
+// they lose.
+inline constexpr double kRefineShare = 0.20;
+inline constexpr double kCompareShare = 0.02;
+inline constexpr std::size_t kLeastCompared = 200;
 
 // A probe made ready to be compared with many rows, in as many threads as one likes.
 class FingerProbe {
