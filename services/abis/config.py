@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from services.abis.domain.candidate import DEFAULT_MIN_SIMILARITY
+from services.abis.domain.candidate import (
+    DEFAULT_CANDIDATE_FPIR,
+    DEFAULT_MATCH_FPIR,
+    DEFAULT_VERIFY_FMR,
+)
 from services.abis.domain.partition import FRONT, MOST_PARTITIONS
 from services.common.config import PostgresConfig, ServiceConfig, VaultConfig
+from services.common.objects import ObjectsConfig
+
+_DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,11 +103,20 @@ class Config(ServiceConfig):
     """What abis needs.
 
     Attributes:
-        search_threads: threads of the matcher that one search uses.
-        concurrent_searches: searches that run at once; others wait.
+        objects: where snapshots are kept; without, every start reads all references.
+        search_threads: threads of the matcher that one search uses, 0 for one a core.
+        concurrent_searches: lots of searches that run at once; others wait.
+        waiting_searches: that may wait; more are sent away.
         gallery_wait_s: how long a search waits for the galleries to hold what it asks for.
-        min_similarity: of a person, from which on a reference is a candidate, in [0, 1].
+        gallery_bytes: memory of all references; inserts beyond it are refused. 0: no limit.
+        candidate_fpir: non-mated candidates per search of the whole gallery.
+        match_fpir: non-mated matches per search.
+        verify_fmr: non-mated pairs that pass 1:1.
+        snapshot_s: a snapshot is taken so often where anything changed.
+        snapshot_changes: and earlier after so many changes.
+        request_s: how long the answer to a request id is kept.
         partitions: which references this process holds, and who holds the others.
+        hide_memory: from other processes of the same user, debuggers included.
         data_share: where MOSIP's messages may point to.
         message_s: how long one of MOSIP's messages may take.
         message_kept_s: how long a message is known when it is sent again.
@@ -108,17 +124,32 @@ class Config(ServiceConfig):
 
     vault: VaultConfig
     postgres: PostgresConfig
-    search_threads: int = 2
+    objects: ObjectsConfig | None = None
+    search_threads: int = 0
     concurrent_searches: int = 2
+    waiting_searches: int = 1024
     gallery_wait_s: float = 2.0
-    min_similarity: float = DEFAULT_MIN_SIMILARITY
+    gallery_bytes: int = 0
+    candidate_fpir: float = DEFAULT_CANDIDATE_FPIR
+    match_fpir: float = DEFAULT_MATCH_FPIR
+    verify_fmr: float = DEFAULT_VERIFY_FMR
+    snapshot_s: float = 900.0
+    snapshot_changes: int = 4096
+    request_s: float = _DAY_S
     partitions: PartitionsConfig = field(default_factory=PartitionsConfig)
+    hide_memory: bool = True
     data_share: DataShareConfig = field(default_factory=DataShareConfig)
     message_s: float = 25.0
     message_kept_s: float = 7 * 86_400.0
 
     def __post_init__(self) -> None:
-        if self.search_threads < 1 or self.concurrent_searches < 1:
-            raise ValueError("search_threads and concurrent_searches must be at least 1")
-        if not 0 <= self.min_similarity <= 1 or self.gallery_wait_s < 0:
-            raise ValueError("min_similarity must lie in [0, 1], gallery_wait_s be at least 0")
+        if self.search_threads < 0 or min(self.concurrent_searches, self.waiting_searches) < 1:
+            raise ValueError("search_threads must be at least 0, the searches at least 1")
+        if min(self.gallery_wait_s, self.gallery_bytes) < 0:
+            raise ValueError("gallery_wait_s and gallery_bytes must be at least 0")
+        if not all(
+            0 < rate <= 1 for rate in (self.candidate_fpir, self.match_fpir, self.verify_fmr)
+        ):
+            raise ValueError("candidate_fpir, match_fpir and verify_fmr must lie in (0, 1]")
+        if min(self.snapshot_s, self.request_s) <= 0 or self.snapshot_changes < 1:
+            raise ValueError("snapshot_s, snapshot_changes and request_s must be above 0")

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 from idmesh.abis.v1 import abis_service_pb2, abis_service_pb2_grpc
+from opentelemetry.metrics import CallbackOptions, Observation
 
 from services.abis.clients.data_share import HttpDataShare
 from services.abis.clients.partitions import RemotePartition
 from services.abis.clients.share_login import ShareLogin
-from services.abis.clients.vault import SegmentKeys
+from services.abis.clients.vault import KEY, SegmentKeys, snapshot_envelope
 from services.abis.config import Config, DataShareConfig, ShareLoginConfig
 from services.abis.domain.partition import FRONT, Share
-from services.abis.servicer import AbisServicer
-from services.abis.store.galleries import MatcherGalleries, ParsedTemplates
+from services.abis.servicer import AbisServicer, UseCases
+from services.abis.store.galleries import MatcherGalleries
 from services.abis.store.messages import PostgresMessages
 from services.abis.store.partition import PartitionGalleries, PartitionStore
 from services.abis.store.references import PostgresStore
+from services.abis.store.snapshots import ObjectSnapshots
+from services.abis.store.templates import ParsedTemplates
+from services.abis.usecases.bulk_load import BulkLoad
 from services.abis.usecases.count import Count
 from services.abis.usecases.delete import Delete
 from services.abis.usecases.follow_log import FollowLog
@@ -33,85 +38,120 @@ from services.abis.usecases.partitions import (
     OwnPartition,
     Partition,
 )
+from services.abis.usecases.search_queue import SearchQueue
+from services.abis.usecases.snapshots import RestoreGalleries, SaveGalleries
+from services.abis.usecases.status import Status
+from services.abis.usecases.verify import Verify
 from services.common import mesh, rpc
 from services.common.clock import SystemClock
 from services.common.config import read_secret
 from services.common.errors import PlatformError
+from services.common.objects import ObjectStore
 from services.common.postgres import Database
-from services.common.process import Built, Service
+from services.common.process import Built, Service, hide_memory
 from services.common.telemetry import Telemetry, get_logger
 from services.common.vault import VaultClient
 
 NAME = "abis"
 _RETRY_S = 1.0
-
+_LOOK_S = 5.0
+_FORGET_EVERY_S = 60.0
 _LOG = get_logger(__name__)
 
 
 @asynccontextmanager
 async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Service]:
-    """Connect, load the galleries while serving, follow the log."""
-    async with (
-        mesh.join(config, NAME) as member,
-        _data_share(config.data_share, member.vault) as data_share,
-        AsyncExitStack() as stack,
-    ):
+    """Connect, load the galleries while serving, follow the log, take snapshots."""
+    if config.hide_memory and not hide_memory():
+        _LOG.warning("memory_not_hidden")
+    async with AsyncExitStack() as stack:
+        member = await stack.enter_async_context(mesh.join(config, NAME))
+        data_share = await stack.enter_async_context(_data_share(config.data_share, member.vault))
         share = Share(config.partitions.count, config.partitions.number)
         store, galleries = _held(config, share, member.database)
         keys = SegmentKeys(member.vault)
-        log = FollowLog[ParsedTemplates](store, keys, galleries)
-        executor = ThreadPoolExecutor(config.concurrent_searches, thread_name_prefix="search")
-        identify = Identify[ParsedTemplates](
-            store,
-            keys,
+        restore, snapshots = None, None
+        if config.objects is not None:
+            objects = await stack.enter_async_context(ObjectStore(config.objects.url))
+            snapshots = ObjectSnapshots(objects, member.vault, KEY, snapshot_envelope(member.vault))
+            restore = RestoreGalleries(store, galleries, snapshots)
+        threads = ThreadPoolExecutor(config.concurrent_searches, thread_name_prefix="search")
+        stack.callback(threads.shutdown, wait=False, cancel_futures=True)
+        log = FollowLog[ParsedTemplates](store, keys, galleries, restore=restore)
+        queue = SearchQueue[ParsedTemplates](
             galleries,
-            log,
-            executor,
-            wait_s=config.gallery_wait_s,
-            min_similarity=config.min_similarity,
+            threads,
+            lots=config.concurrent_searches,
+            max_waiting=config.waiting_searches,
         )
-        count: Count | CountEverywhere = Count(store, log)
-        own = OwnPartition(share, identify, galleries, log, wait_s=config.gallery_wait_s)
-        if share.count > 1:
-            everyone = _partitions(config, own, stack)
-            identify = IdentifyEverywhere[ParsedTemplates](
-                store,
-                keys,
-                galleries,
-                log,
-                executor,
-                wait_s=config.gallery_wait_s,
-                min_similarity=config.min_similarity,
-                partitions=everyone,
-            )
-            count = CountEverywhere(store, everyone)
-        insert = Insert[ParsedTemplates](store, keys, galleries, log.offer)
-        delete = Delete(store, log.wake)
-        handle_message = HandleMessage(
-            Operations(insert, identify, delete, count, store.head),
-            PostgresMessages(member.database, keep_s=config.message_kept_s),
-            data_share,
-            SystemClock(),
-            limit_s=config.message_s,
-        )
+        messages = PostgresMessages(member.database, keep_s=config.message_kept_s)
+        parts = _Parts(store, keys, galleries, log, queue, threads, messages, data_share)
+        usecases = _usecases(config, share, parts, stack)
         member.server.add(
             abis_service_pb2_grpc.add_AbisServiceServicer_to_server,
-            AbisServicer(
-                insert=insert,
-                identify=identify,
-                delete=delete,
-                count=count,
-                handle_message=handle_message,
-                partition=own,
-            ),
+            AbisServicer(usecases),
             abis_service_pb2.DESCRIPTOR.services_by_name["AbisService"],
         )
         member.serve_feed()
         member.background.append(lambda: _keep_galleries(log))
-        try:
-            yield Built(name=NAME, server=member.server, background=member.background)
-        finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+        member.background.append(lambda: _forget_requests(store, config.request_s))
+        if snapshots is not None and restore is not None:
+            save = SaveGalleries(store, galleries, log, snapshots, restore)
+            member.background.append(lambda: _keep_snapshots(save, config))
+        _observe(telemetry, usecases.status)
+        yield Built(name=NAME, server=member.server, background=member.background)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    store: PostgresStore
+    keys: SegmentKeys
+    galleries: MatcherGalleries
+    log: FollowLog[ParsedTemplates]
+    queue: SearchQueue[ParsedTemplates]
+    threads: ThreadPoolExecutor
+    messages: PostgresMessages
+    data_share: HttpDataShare
+
+
+def _usecases(config: Config, share: Share, parts: _Parts, stack: AsyncExitStack) -> UseCases:
+    store, keys, galleries, log = parts.store, parts.keys, parts.galleries, parts.log
+    bulk_load = BulkLoad[ParsedTemplates](store, keys, galleries, log.offer_many)
+    insert = Insert[ParsedTemplates](store, keys, galleries, log.offer)
+    delete = Delete(store, log.withdraw)
+    policy = {
+        "wait_s": config.gallery_wait_s,
+        "candidate_fpir": config.candidate_fpir,
+        "match_fpir": config.match_fpir,
+    }
+    identify = Identify[ParsedTemplates](store, keys, galleries, log, parts.queue, **policy)
+    count: Count | CountEverywhere = Count(store, log)
+    own = OwnPartition(share, identify, galleries, log)
+    if share.count > 1:
+        everyone = _partitions(config, own, stack)
+        identify = IdentifyEverywhere[ParsedTemplates](
+            store, keys, galleries, log, parts.queue, partitions=everyone, **policy
+        )
+        count = CountEverywhere(store, everyone)
+    return UseCases(
+        insert=insert,
+        identify=identify,
+        verify=Verify[ParsedTemplates](
+            store, keys, galleries, parts.threads, fmr=config.verify_fmr
+        ),
+        delete=delete,
+        bulk_load=bulk_load,
+        count=count,
+        status=Status(galleries, log, parts.queue, bulk_load, count),
+        handle_message=HandleMessage(
+            Operations(insert, identify, delete, count, store.head),
+            parts.messages,
+            parts.data_share,
+            SystemClock(),
+            limit_s=config.message_s,
+        ),
+        partition=own,
+    )
 
 
 async def _keep_galleries(log: FollowLog[ParsedTemplates]) -> None:
@@ -130,9 +170,10 @@ async def _keep_galleries(log: FollowLog[ParsedTemplates]) -> None:
 def _held(
     config: Config, share: Share, database: Database
 ) -> tuple[PostgresStore, MatcherGalleries]:
+    threads, max_bytes = config.search_threads, config.gallery_bytes or None
     if share.count == 1:
-        return PostgresStore(database), MatcherGalleries(threads=config.search_threads)
-    galleries = PartitionGalleries(share, threads=config.search_threads)
+        return PostgresStore(database), MatcherGalleries(threads=threads, max_bytes=max_bytes)
+    galleries = PartitionGalleries(share, threads=threads, max_bytes=max_bytes)
     return PartitionStore(database, share), galleries
 
 
@@ -168,3 +209,54 @@ def _share_login(config: ShareLoginConfig) -> ShareLogin:
         client_id=config.client_id,
         secret=lambda: read_secret(config.secret_file),
     )
+
+
+async def _keep_snapshots(save: SaveGalleries, config: Config) -> None:
+    """Take a snapshot when enough has changed, or some and long enough ago."""
+    waited_s, look_s = 0.0, min(_LOOK_S, config.snapshot_s)
+    while True:
+        await asyncio.sleep(look_s)
+        waited_s += look_s
+        due = save.behind >= config.snapshot_changes
+        if not due and not (save.behind and waited_s >= config.snapshot_s):
+            continue
+        waited_s = 0.0
+        try:
+            snapshot = await save()
+        except PlatformError as error:
+            _LOG.warning("snapshot_not_taken", reason=error.reason)
+            continue
+        if snapshot is not None:
+            _LOG.info("snapshot_taken", segments=len(snapshot.segments))
+
+
+async def _forget_requests(store: PostgresStore, older_than_s: float) -> None:
+    while True:
+        try:
+            while await store.forget_requests(older_than_s=older_than_s):
+                pass
+        except PlatformError as error:
+            _LOG.warning("requests_not_forgotten", reason=error.reason)
+        await asyncio.sleep(_FORGET_EVERY_S)
+
+
+def _observe(telemetry: Telemetry, status: Status) -> None:
+    """Tell the size and the state of the galleries when somebody asks for metrics."""
+
+    def memory(_: CallbackOptions) -> Iterable[Observation]:
+        held = status.memory()
+        yield Observation(held.resident_bytes, {"kind": "resident"})
+        yield Observation(held.locked_bytes, {"kind": "locked"})
+
+    def references(_: CallbackOptions) -> Iterable[Observation]:
+        held = status.memory()
+        yield Observation(held.references, {"kind": "live"})
+        yield Observation(held.dead_rows, {"kind": "dead"})
+
+    def searches(_: CallbackOptions) -> Iterable[Observation]:
+        yield Observation(status.waiting())
+
+    meter = telemetry.meter
+    meter.create_observable_gauge("idmesh.abis.gallery.memory", [memory], unit="By")
+    meter.create_observable_gauge("idmesh.abis.gallery.references", [references])
+    meter.create_observable_gauge("idmesh.abis.searches", [searches])

@@ -23,7 +23,7 @@ import services.masterdata.store
 from services.abis.domain.reference import Modality as AbisModality
 from services.abis.domain.reference import Position
 from services.abis.domain.reference import Template as AbisTemplate
-from services.abis.usecases.identify import Search
+from services.abis.domain.search import Search
 from services.common.errors import InvalidArgument, NotFound, PlatformError
 from services.common.ids import Rid
 from services.processing.domain.candidates import TemplateSimilarity
@@ -128,7 +128,7 @@ class AbisInMemory(Failing):
         place = None
         if applied_up_to is not None:
             place = Position(applied_up_to.epoch, applied_up_to.sequence)
-        found, _ = await self.abis.identify(
+        answer = await self.abis.identify(
             Search(
                 subject if isinstance(subject, UUID) else _for_abis(subject),
                 max_candidates=100,
@@ -145,7 +145,7 @@ class AbisInMemory(Failing):
                     for one in each.by_template
                 ),
             )
-            for each in found
+            for each in answer.candidates
         ]
 
     async def delete(self, reference_id: UUID) -> None:

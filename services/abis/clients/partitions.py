@@ -10,10 +10,10 @@ from idmesh.biometrics.v1 import biometrics_pb2
 from idmesh.feed.v1 import feed_pb2
 
 from services.abis import convert
-from services.abis.domain.candidate import Candidate, TemplateSimilarity
+from services.abis.domain.candidate import Candidate, TemplateComparison
 from services.abis.domain.partition import Share
 from services.abis.domain.reference import Modality, Position
-from services.abis.usecases.identify import Search
+from services.abis.domain.search import Search
 from services.abis.usecases.partitions import PartitionFound, PartitionState
 
 
@@ -37,6 +37,10 @@ class RemotePartition:
             probe=biometrics_pb2.Probe(templates=map(convert.template_to_proto, search.subject)),
             max_candidates=search.max_candidates,
             min_similarity=search.min_similarity,
+            target_fpir=search.target_fpir,
+            exhaustive=search.exhaustive,
+            positions_mode=pb.PositionsMode.Value(f"POSITIONS_MODE_{search.positions.name}"),
+            gallery_size=search.gallery_size,
             among=sorted(each.bytes for each in search.among),
         )
         if search.applied_up_to is not None:
@@ -48,6 +52,8 @@ class RemotePartition:
         return PartitionFound(
             candidates=[_candidate(each) for each in answer.found.candidates],
             searched=answer.found.searched,
+            exact=answer.found.exact,
+            loss_bound=answer.found.loss_bound,
             applied_up_to=_position(answer.found.applied_up_to),
             references=answer.references,
         )
@@ -68,9 +74,14 @@ def _position(position: feed_pb2.Position) -> Position:
 def _candidate(candidate: biometrics_pb2.Candidate) -> Candidate:
     return Candidate(
         UUID(bytes=candidate.reference_id),
-        candidate.similarity,
+        candidate.score,
         tuple(
-            TemplateSimilarity(Modality(each.modality), each.position, each.similarity)
+            TemplateComparison(
+                Modality(each.modality),
+                each.position,
+                each.similarity,
+                each.log_likelihood_ratio,
+            )
             for each in candidate.by_template
         ),
     )

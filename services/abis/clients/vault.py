@@ -1,19 +1,29 @@
-"""The data keys of reference segments."""
+"""The data keys of references, answers and snapshots."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
 from services.abis import convert
-from services.abis.domain.reference import Template
-from services.common.envelope import Aad, DataKeyCache, DataKeys, open_, seal, wrapped_key
+from services.abis.domain.reference import StoredReference, Template
+from services.common.envelope import (
+    Aad,
+    DataKeyCache,
+    DataKeys,
+    Envelope,
+    open_,
+    seal,
+    wrapped_key,
+)
 from services.common.vault import DataKey
 
 KEY: Final = "core/transit/bio-reference"
 TABLE: Final = "reference"
+REQUEST_TABLE: Final = "request"
 SEGMENT_REFERENCES: Final = 1_000
 # As long as any other data key is kept in clear.
 SEGMENT_S: Final = 300.0
@@ -41,11 +51,23 @@ class SegmentKeys:
         aad = Aad(TABLE, reference_id.bytes, _VERSION)
         return seal(datakey, convert.templates_to_bytes(templates), aad)
 
-    async def open(self, reference_id: UUID, sealed: bytes) -> list[Template]:
+    async def open_all(self, references: Sequence[StoredReference]) -> list[list[Template]]:
         """Undo seal."""
+        wrapped = [wrapped_key(each.sealed) for each in references]
+        keys = {each: await self._cache.unwrap(KEY, each) for each in dict.fromkeys(wrapped)}
+        if len(references) == 1:
+            return [_open(references[0], keys)]
+        return await asyncio.to_thread(lambda: [_open(each, keys) for each in references])
+
+    async def seal_answer(self, request_id: UUID, answer: bytes) -> bytes:
+        """Encrypt the answer to a request."""
+        datakey = await self._present()
+        return seal(datakey, answer, Aad(REQUEST_TABLE, request_id.bytes, _VERSION))
+
+    async def open_answer(self, request_id: UUID, sealed: bytes) -> bytes:
+        """Undo seal_answer."""
         key = await self._cache.unwrap(KEY, wrapped_key(sealed))
-        plain = open_(key, sealed, Aad(TABLE, reference_id.bytes, _VERSION))
-        return convert.templates_from_bytes(plain)
+        return open_(key, sealed, Aad(REQUEST_TABLE, request_id.bytes, _VERSION))
 
     async def _present(self) -> DataKey:
         if self._segment is None or self._left <= 0 or self._monotonic() >= self._ends_at_s:
@@ -54,3 +76,14 @@ class SegmentKeys:
             self._ends_at_s = self._monotonic() + SEGMENT_S
         self._left -= 1
         return self._segment
+
+
+def snapshot_envelope(vault: DataKeys) -> Envelope:
+    """Return what a snapshot's list of segments is sealed with."""
+    return Envelope(vault, KEY)
+
+
+def _open(reference: StoredReference, keys: Mapping[str, bytes]) -> list[Template]:
+    aad = Aad(TABLE, reference.reference_id.bytes, _VERSION)
+    sealed = reference.sealed
+    return convert.templates_from_bytes(open_(keys[wrapped_key(sealed)], sealed, aad))

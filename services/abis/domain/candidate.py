@@ -1,139 +1,101 @@
-"""Candidates, and how the similarities of several modalities become one of the person."""
+"""Candidates, and what their scores say.
+
+A score is the sum of the logarithms (natural) of the likelihood ratios over all that was compared.
+"""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Mapping, Sequence
+import math
 from dataclasses import dataclass
-from functools import lru_cache
+from enum import Enum
 from typing import Final
 from uuid import UUID
 
-import matcher_ext
+from matcher_ext.person_score import score_at_fpir
 from services.abis.domain.reference import Modality
 
-_NATIVE: Final = {
-    Modality.FINGER: matcher_ext.Modality.FINGER,
-    Modality.IRIS: matcher_ext.Modality.IRIS,
-    Modality.FACE: matcher_ext.Modality.FACE,
-}
-# Fused similarity of a person from which on a candidate goes to adjudication.
-DEFAULT_MIN_SIMILARITY: Final = matcher_ext.DEFAULT_IDENTIFY_THRESHOLD
-# Similarity of unrelated irises and faces, and where it lies on the scale of fingers.
-_UNRELATED: Final = (0.5, 0.05)
-# More than what rounding to single precision can make of a bound.
-_ROUNDING: Final = 1e-5
+__all__ = [
+    "DEFAULT_CANDIDATE_FPIR",
+    "DEFAULT_MATCH_FPIR",
+    "DEFAULT_VERIFY_FMR",
+    "Candidate",
+    "Decision",
+    "TemplateComparison",
+    "Thresholds",
+    "score_at_fpir",
+    "score_of_similarity",
+    "similarity_of_score",
+]
+
+# Non-mated candidates per search of the whole gallery: worth an adjudicator's time, and as sure
+# as a match.
+DEFAULT_CANDIDATE_FPIR: Final = 1e-3
+DEFAULT_MATCH_FPIR: Final = 1e-6
+# Of non-mated pairs, those that pass 1:1.
+DEFAULT_VERIFY_FMR: Final = 1e-4
+# The score that is shown as 1 - 1/e.
+_SHOWN_SCALE: Final = 20.0
+# The greatest similarity below 1 in the single precision of the wire.
+_MOST_SHOWN: Final = 1.0 - 2.0**-24
+
+
+class Decision(Enum):
+    """What a score says; values as on the wire."""
+
+    NONE = 1
+    ADJUDICATE = 2
+    MATCH = 3
 
 
 @dataclass(frozen=True, slots=True)
-class TemplateSimilarity:
-    """How alike one template of the probe and one of the reference are, in [0, 1]."""
+class TemplateComparison:
+    """One template of the probe with one of the reference.
+
+    position: of the reference. llr: its part of the score, before what several of a kind share.
+    """
 
     modality: Modality
     position: int
     similarity: float
-
-
-@dataclass(frozen=True, slots=True)
-class ModalityComparison:
-    """One reference compared in one modality: the fused similarity and those it is made of."""
-
-    modality: Modality
-    similarity: float
-    by_position: Mapping[int, float]
+    llr: float
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A reference similar enough to a probe; similarity is the person's, in [0, 1]."""
+    """A reference similar enough to a probe."""
 
     reference_id: UUID
-    similarity: float
-    by_template: tuple[TemplateSimilarity, ...]
+    score: float
+    by_template: tuple[TemplateComparison, ...] = ()
+    decision: Decision = Decision.NONE
+
+    @property
+    def similarity(self) -> float:
+        """The score to show, in [0, 1]."""
+        return similarity_of_score(self.score)
 
 
-def common_scale(modality: Modality, similarity: float) -> float:
-    """Return a modality's fused similarity on the scale of fingers.
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Scores from which on a reference is a candidate, and a match."""
 
-    What is worth an adjudicator's time in one modality lies where it does in another, and
-    unrelated samples lie near 0.
-    """
-    if modality is Modality.FINGER:
-        return similarity
-    for (low, at_low), (high, at_high) in itertools.pairwise(_knots(modality)):
-        if similarity <= high:
-            return at_low + (similarity - low) * (at_high - at_low) / (high - low)
-    return 1.0
+    candidate: float
+    match: float
 
-
-def least_of_best(modality: Modality, modalities: int, min_similarity: float) -> float:
-    """Return what a candidate reaches in this modality, if no other of so many is its best.
-
-    A candidate's evidence, which is the sum of the modalities', is at most as many times that of
-    its best one. So nobody is missed who is looked for among those that reach this in one.
-
-    Args:
-        modality: whose fused similarity is bounded.
-        modalities: how many the probe has; a reference may have fewer.
-        min_similarity: of the person, to be a candidate.
-    """
-    # A reference may lack some of them, and of little evidence fewer can make more.
-    least = min(_least_of_mean(count, min_similarity) for count in range(1, modalities + 1))
-    if modality is Modality.FINGER:
-        return max(least - _ROUNDING, 0.0)
-    for (low, at_low), (high, at_high) in itertools.pairwise(_knots(modality)):
-        if least <= at_high:
-            bound = low + (least - at_low) * (high - low) / (at_high - at_low)
-            return max(bound - _ROUNDING, 0.0)
-    return 1.0 - _ROUNDING
+    def decide(self, score: float) -> Decision:
+        """Return what a score says."""
+        if score >= max(self.match, self.candidate):
+            return Decision.MATCH
+        return Decision.ADJUDICATE if score >= self.candidate else Decision.NONE
 
 
-@lru_cache(maxsize=64)
-def _least_of_mean(modalities: int, min_similarity: float) -> float:
-    """Return what all modalities together need at least if they are equally alike."""
-    low, high = 0.0, 1.0
-    for _ in range(32):
-        middle = (low + high) / 2
-        reached = matcher_ext.fuse([middle] * modalities) >= min_similarity
-        low, high = (low, middle) if reached else (middle, high)
-    # The best one alone may be enough too: see person_similarity.
-    return min(low, min_similarity)
+def similarity_of_score(score: float) -> float:
+    """Return a score to show, in [0, 1); it rises with the score above 0, and is 0 below."""
+    return min(-math.expm1(-max(score, 0.0) / _SHOWN_SCALE), _MOST_SHOWN)
 
 
-def _knots(modality: Modality) -> tuple[tuple[float, float], ...]:
-    threshold = matcher_ext.identify_threshold(_NATIVE[modality])
-    return ((0.0, 0.0), _UNRELATED, (threshold, DEFAULT_MIN_SIMILARITY), (1.0, 1.0))
-
-
-def person_similarity(comparisons: Sequence[ModalityComparison]) -> float:
-    """Return the similarity of a person over all modalities compared, in [0, 1].
-
-    The evidence of the modalities is added, but never to less than the best of them says alone:
-    who brings another person's iris beside their own fingers is still found.
-    """
-    scaled = [common_scale(each.modality, each.similarity) for each in comparisons]
-    if not scaled:
-        return 0.0
-    return max(matcher_ext.fuse(scaled), *scaled)
-
-
-def rank(
-    compared: Mapping[UUID, Iterable[ModalityComparison]],
-    *,
-    min_similarity: float,
-    max_candidates: int,
-) -> list[Candidate]:
-    """Return the candidates, best first, equal ones in the order of reference_id."""
-    candidates = []
-    for reference_id, each in compared.items():
-        comparisons = sorted(each, key=lambda comparison: comparison.modality.value)
-        similarity = person_similarity(comparisons)
-        if similarity >= min_similarity:
-            by_template = tuple(
-                TemplateSimilarity(comparison.modality, position, value)
-                for comparison in comparisons
-                for position, value in sorted(comparison.by_position.items())
-            )
-            candidates.append(Candidate(reference_id, similarity, by_template))
-    candidates.sort(key=lambda candidate: (-candidate.similarity, candidate.reference_id.bytes))
-    return candidates[:max_candidates]
+def score_of_similarity(similarity: float) -> float:
+    """Return the least score that is shown so; minus infinity for 0, infinity for 1."""
+    if similarity <= 0.0:
+        return -math.inf
+    return math.inf if similarity >= 1.0 else -math.log1p(-similarity) * _SHOWN_SCALE

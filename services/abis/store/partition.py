@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from services.abis.domain.partition import Share
 from services.abis.domain.reference import Change, StoredReference
-from services.abis.store.galleries import MatcherGalleries, ParsedTemplates
+from services.abis.store.galleries import MatcherGalleries
 from services.abis.store.references import PostgresStore, change_of, reference_of
+from services.abis.store.templates import ParsedTemplates
 from services.common.postgres import Database, load_queries
 
 QUERIES = load_queries(__package__, "partition.sql")
@@ -25,6 +26,11 @@ class PartitionStore(PostgresStore):
         super().__init__(database)
         self._partition_database = database
         self._share = share
+
+    async def gallery_id(self) -> UUID:
+        """Return the name of the share: its snapshots are its own."""
+        share = f"partition {self._share.number} of {self._share.count}"
+        return uuid5(await super().gallery_id(), share)
 
     async def references_after(self, sequence: int, *, limit: int) -> list[StoredReference]:
         """Return references of the share in the order in which they were inserted."""

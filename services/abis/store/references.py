@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
 from services.abis.domain.reference import Change, ChangeKind, Position, StoredReference
+from services.abis.domain.request import StoredRequest
 from services.common import audit
 from services.common.postgres import Connection, Database, Record, load_queries
 
@@ -33,10 +34,57 @@ class PostgresTransaction:
         row = await self._connection.fetchrow(QUERIES["insert"], reference_id, templates, sealed)
         return None if row is None else Position(row["epoch"], row["seq"])
 
-    async def delete(self, reference_id: UUID) -> int | None:
+    async def insert_many(self, references: Sequence[tuple[UUID, bytes, int]]) -> dict[UUID, int]:
+        """Add references (id, sealed, templates), each id once, in this order; see insert."""
+        rows = await self._connection.fetch(
+            QUERIES["insert_many"],
+            [reference_id for reference_id, _, _ in references],
+            [templates for _, _, templates in references],
+            [sealed for _, sealed, _ in references],
+        )
+        return {_uuid(row["reference_id"]): row["seq"] for row in rows}
+
+    async def delete(self, reference_id: UUID) -> Position | None:
         """Remove a reference and add the log's entry; None when there is no such reference."""
-        sequence = await self._connection.fetchval(QUERIES["delete"], reference_id)
-        return None if sequence is None else int(sequence)
+        row = await self._connection.fetchrow(QUERIES["delete"], reference_id)
+        return None if row is None else Position(row["epoch"], row["seq"])
+
+    async def request(self, request_id: UUID) -> StoredRequest | None:
+        """Return an answered request."""
+        row = await self._connection.fetchrow(QUERIES["request"], request_id)
+        if row is None:
+            return None
+        return StoredRequest(request_id, row["kind"], row["digest"], row["answer"])
+
+    async def keep_request(self, request: StoredRequest) -> bool:
+        """Keep an answer; False, and nothing, where the request has one."""
+        kept = await self._connection.fetchval(
+            QUERIES["keep_request"],
+            request.request_id,
+            request.kind,
+            request.digest,
+            request.answer,
+        )
+        return kept is not None
+
+    async def load_progress(self, load_id: UUID) -> int:
+        """Lock a bulk load; return up to which number it is durable, 0 for a new one."""
+        return int(await self._connection.fetchval(QUERIES["load_progress"], load_id))
+
+    async def keep_load(
+        self, load_id: UUID, durable_up_to: int, refused: Mapping[int, str]
+    ) -> None:
+        """Keep how far a bulk load is, and what was refused, by number."""
+        await self._connection.execute(QUERIES["keep_load"], load_id, durable_up_to)
+        if refused:
+            await self._connection.execute(
+                QUERIES["keep_load_refusals"], load_id, list(refused), list(refused.values())
+            )
+
+    async def load_refusals(self, load_id: UUID) -> dict[int, str]:
+        """Return what was refused of a bulk load so far."""
+        rows = await self._connection.fetch(QUERIES["load_refusals"], load_id)
+        return {row["number"]: row["reason"] for row in rows}
 
     async def audit(
         self,
@@ -69,6 +117,15 @@ class PostgresStore:
         """Begin; commit at the end of the block, roll back when it raises."""
         async with self._database.transaction() as connection:
             yield PostgresTransaction(connection)
+
+    async def gallery_id(self) -> UUID:
+        """Return the name that this database alone has; a restored one keeps it."""
+        return _uuid(await self._database.fetchval(QUERIES["gallery_id"]))
+
+    async def forget_requests(self, *, older_than_s: float) -> int:
+        """Forget answers; return how many."""
+        done = await self._database.execute(QUERIES["forget_requests"], older_than_s)
+        return int(done.split()[-1])
 
     async def head(self) -> Position:
         """Return the place of the newest entry of the log, sequence 0 when there is none."""

@@ -27,8 +27,9 @@ from services.abis.domain.message import (
     parse,
 )
 from services.abis.domain.reference import Modality, Position, Template
+from services.abis.domain.search import Answer as Found
+from services.abis.domain.search import Search
 from services.abis.ports import DataShare, Messages, MessageState
-from services.abis.usecases.identify import Search
 from services.common import telemetry
 from services.common.clock import Clock
 from services.common.errors import (
@@ -61,8 +62,8 @@ class Operations:
     """What messages ask for: the use cases that the typed RPCs call too."""
 
     insert: Callable[[UUID, Sequence[Template]], Awaitable[Position]]
-    identify: Callable[[Search], Awaitable[tuple[list[Candidate], int]]]
-    delete: Callable[[UUID], Awaitable[bool]]
+    identify: Callable[[Search], Awaitable[Found]]
+    delete: Callable[[UUID], Awaitable[Position | None]]
     count: Callable[[], Awaitable[tuple[int, int]]]
     head: Callable[[], Awaitable[Position]]
 
@@ -234,16 +235,17 @@ class HandleMessage:
         if among is not None and not any(among):
             # Nobody can be found among references that cannot exist; the subject must.
             among = [UUID(int=0)]
-        candidates, _ = await self._operations.identify(
+        found = await self._operations.identify(
             Search(
                 subject=subject,
                 max_candidates=request.max_results,
+                target_fpir=request.target_fpir,
                 among=frozenset(each for each in among or () if each is not None),
                 applied_up_to=await self._operations.head(),
                 deadline_s=ends_at - asyncio.get_running_loop().time(),
             )
         )
-        return {"candidateList": candidate_list(map(_similar, candidates))}
+        return {"candidateList": candidate_list(map(_similar, found.candidates))}
 
     async def _fetch(self, url: str) -> list[Template]:
         return await asyncio.to_thread(templates_of, await self._share.fetch(url))

@@ -11,9 +11,10 @@ from uuid import UUID
 from services.abis.domain.candidate import Candidate
 from services.abis.domain.partition import Share
 from services.abis.domain.reference import Position
+from services.abis.domain.search import Answer, Found, Search
 from services.abis.ports import Galleries, Parsed, Store
 from services.abis.usecases.follow_log import FollowLog
-from services.abis.usecases.identify import DEFAULT_MAX_CANDIDATES, Identify, Search
+from services.abis.usecases.identify import DEFAULT_MAX_CANDIDATES, Identify, decided
 from services.common.errors import (
     FailedPrecondition,
     InvalidArgument,
@@ -43,6 +44,8 @@ class PartitionFound:
 
     candidates: Sequence[Candidate]
     searched: int
+    exact: bool
+    loss_bound: float
     applied_up_to: Position
     references: int
 
@@ -81,7 +84,6 @@ class OwnPartition:
 
     Args:
         identify: searches what is held here.
-        wait_s: how long a search waits for the galleries at most.
     """
 
     def __init__(
@@ -90,14 +92,11 @@ class OwnPartition:
         identify: Identify[Any],
         galleries: Galleries[Any],
         log: FollowLog[Any],
-        *,
-        wait_s: float,
     ) -> None:
         self._share = share
         self._identify = identify
         self._galleries = galleries
         self._log = log
-        self._wait_s = wait_s
 
     @property
     def number(self) -> int:
@@ -121,12 +120,15 @@ class OwnPartition:
         """Search what is held here."""
         # Who asks has heard of a change that the follower may not look for yet.
         self._log.wake()
-        wait_s = min(self._wait_s, search.deadline_s or self._wait_s)
-        await self._log.wait_for(search.applied_up_to, timeout_s=wait_s)
-        applied = self._log.position
-        assert applied is not None, "it has been waited for"
-        candidates, searched = await self._identify(search)
-        return PartitionFound(candidates, searched, applied, self._galleries.references())
+        answer = await self._identify(search)
+        return PartitionFound(
+            answer.candidates,
+            answer.searched,
+            answer.exact,
+            answer.loss_bound,
+            answer.applied_up_to,
+            self._galleries.references(),
+        )
 
     async def state(self, *, timeout_s: float) -> PartitionState:
         """Say what is held here."""
@@ -208,8 +210,11 @@ class IdentifyEverywhere(Identify[Parsed]):
         super().__init__(*arguments, **settings)
         self._partitions = partitions
 
-    async def __call__(self, search: Search) -> tuple[list[Candidate], int]:
-        """Return the candidates, best first, and how many references were compared with.
+    async def _search(self, search: Search) -> Answer:
+        """Ask everyone.
+
+        A partition's own size asks for less than that of all: whoever is a candidate of the whole
+        is one there, and what is too little for the whole is left out here.
 
         Raises:
             Unavailable: GALLERY_INCOMPLETE, and what Identify raises.
@@ -221,16 +226,24 @@ class IdentifyEverywhere(Identify[Parsed]):
             subject=await self._templates(search.subject),
             # One more, for the reference itself is always found.
             max_candidates=wanted + (itself is not None),
+            request_id=None,
         )
         answers = await self._partitions.ask(
             lambda partition, limit_s: partition.search(replace(asked, deadline_s=limit_s)),
             deadline_s=search.deadline_s,
         )
-        found = [each for answer in answers for each in answer.candidates]
-        found.sort(key=lambda each: (-each.similarity, each.reference_id.bytes))
-        candidates = [each for each in found if each.reference_id != itself][:wanted]
-        searched = len(search.among) or sum(answer.searched for answer in answers)
-        return candidates, max(searched - (itself is not None and not search.among), 0)
+        found = Found(
+            sorted(
+                (each for answer in answers for each in answer.candidates),
+                key=lambda each: (-each.score, each.reference_id.bytes),
+            ),
+            sum(answer.searched for answer in answers),
+            all(answer.exact for answer in answers),
+            max(answer.loss_bound for answer in answers),
+        )
+        thresholds = self._thresholds(search, sum(answer.references for answer in answers))
+        applied = min(answer.applied_up_to for answer in answers)
+        return decided(search, found, applied, thresholds)
 
 
 class CountEverywhere:

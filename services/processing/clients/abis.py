@@ -49,16 +49,24 @@ class AbisClient:
         found = [
             each for part in parts for each in await self._identify(subject, part, applied_up_to)
         ]
-        # As one answer would be: best first, equal ones by reference id.
-        found.sort(key=lambda each: (-each.similarity, each.reference_id.bytes))
-        return found[:_MOST_CANDIDATES]
+        # As one answer would be: best first, equal ones by reference id. What is shown of high
+        # scores is the same.
+        found.sort(key=lambda each: (-each.score, -each.similarity, each.reference_id))
+        return [
+            Found(
+                UUID(bytes=each.reference_id),
+                each.similarity,
+                convert.similarities_from_proto(each.by_template),
+            )
+            for each in found[:_MOST_CANDIDATES]
+        ]
 
     async def _identify(
         self,
         subject: UUID | Sequence[Template],
         among: Sequence[bytes],
         applied_up_to: GalleryPosition | None,
-    ) -> list[Found]:
+    ) -> Sequence[biometrics_pb2.Candidate]:
         request = pb.IdentifyRequest(max_candidates=_MOST_CANDIDATES, among=among)
         if isinstance(subject, UUID):
             request.reference_id = subject.bytes
@@ -69,14 +77,7 @@ class AbisClient:
         if applied_up_to is not None:
             request.applied_up_to.CopyFrom(convert.position_to_proto(applied_up_to))
         answer = await self._stub.Identify(request, timeout=_IDENTIFY_S)
-        return [
-            Found(
-                UUID(bytes=each.reference_id),
-                each.similarity,
-                convert.similarities_from_proto(each.by_template),
-            )
-            for each in answer.candidates
-        ]
+        return answer.candidates
 
     async def delete(self, reference_id: UUID) -> None:
         """Forget a reference; idempotent."""

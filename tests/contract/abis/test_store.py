@@ -10,7 +10,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.abis.domain.partition import FRONT, Share, partition_of
-from services.abis.domain.reference import Change, ChangeKind, StoredReference
+from services.abis.domain.reference import Change, ChangeKind, Position, StoredReference
+from services.abis.domain.request import StoredRequest
 from services.abis.ports import Store
 from services.abis.store.partition import PartitionStore
 from services.abis.store.references import PostgresStore
@@ -43,7 +44,7 @@ async def insert(store: Store, reference_id: UUID, sealed: bytes = b"sealed") ->
     return position.sequence
 
 
-async def delete(store: Store, reference_id: UUID) -> int | None:
+async def delete(store: Store, reference_id: UUID) -> Position | None:
     async with store.transaction() as tx:
         await tx.lock_log()
         return await tx.delete(reference_id)
@@ -84,7 +85,8 @@ async def test_pages_follow_the_order_of_inserts(store: Store) -> None:
 async def test_a_delete_stays_in_the_log_and_its_insert_stands_for_nothing(store: Store) -> None:
     reference_id = uuid4()
     await insert(store, reference_id)
-    assert await delete(store, reference_id) is not None
+    deleted = await delete(store, reference_id)
+    assert deleted == await store.head()
     assert await delete(store, reference_id) is None
     again = await insert(store, reference_id, b"again")
     changes = await store.changes_after(0, limit=9)
@@ -105,6 +107,63 @@ async def test_what_raises_leaves_nothing(store: Store) -> None:
             raise RuntimeError
     assert await store.count() == 0
     assert await store.changes_after(0, limit=9) == []
+
+
+async def test_many_are_inserted_in_their_order_and_those_there_are_left(store: Store) -> None:
+    ids = [uuid4() for _ in range(5)]
+    first = await insert(store, ids[2], b"first")
+    async with store.transaction() as tx:
+        await tx.lock_log()
+        places = await tx.insert_many([(each, each.bytes, 2) for each in ids])
+        assert await tx.insert_many([]) == {}
+    assert sorted(places, key=places.__getitem__) == [*ids[:2], *ids[3:]]
+    changes = await store.changes_after(first, limit=9)
+    assert [each.reference_id for each in changes] == [*ids[:2], *ids[3:]]
+    assert [each.sequence for each in changes] == sorted(places.values())
+    stored = [each.reference for each in changes if each.reference is not None]
+    assert [each.sealed for each in stored] == [each.reference_id.bytes for each in changes]
+    async with store.transaction() as tx:
+        kept = await tx.reference(ids[2])
+    assert kept is not None
+    assert kept.sealed == b"first"
+
+
+async def test_a_request_is_answered_once_and_forgotten_later(store: Store) -> None:
+    request = StoredRequest(uuid4(), "INSERT", b"\x01" * 32, b"1 2")
+    async with store.transaction() as tx:
+        assert await tx.request(request.request_id) is None
+        assert await tx.keep_request(request)
+    async with store.transaction() as tx:
+        other = StoredRequest(request.request_id, "DELETE", b"\x02" * 32, b"")
+        assert not await tx.keep_request(other)
+        assert await tx.request(request.request_id) == request
+    assert await store.forget_requests(older_than_s=0) == 1
+    assert await store.forget_requests(older_than_s=0) == 0
+    async with store.transaction() as tx:
+        assert await tx.request(request.request_id) is None
+
+
+async def test_a_load_goes_on_where_it_was(store: Store) -> None:
+    load_id, other = uuid4(), uuid4()
+    async with store.transaction() as tx:
+        assert await tx.load_progress(load_id) == 0
+        await tx.keep_load(load_id, 3, {2: "TEMPLATE_MALFORMED"})
+    with pytest.raises(RuntimeError):
+        async with store.transaction() as tx:
+            await tx.keep_load(load_id, 5, {4: "REFERENCE_EXISTS"})
+            raise RuntimeError
+    async with store.transaction() as tx:
+        assert await tx.load_progress(load_id) == 3
+        await tx.keep_load(load_id, 6, {})
+        assert await tx.load_progress(other) == 0
+    async with store.transaction() as tx:
+        assert await tx.load_progress(load_id) == 6
+        assert await tx.load_refusals(load_id) == {2: "TEMPLATE_MALFORMED"}
+        assert await tx.load_refusals(other) == {}
+
+
+async def test_a_gallery_has_one_name(store: Store) -> None:
+    assert await store.gallery_id() == await store.gallery_id()
 
 
 @pytest.mark.postgres

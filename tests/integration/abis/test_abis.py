@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
+from services.abis.domain.search import Search
 from services.abis.store.references import PostgresStore
-from services.abis.usecases.identify import Search
 from services.common.postgres import Database
 from services.common.vault import VaultClient
 from tests.fakes.abis import assemble, templates
@@ -32,8 +32,9 @@ async def test_a_restart_rebuilds_the_galleries_from_sealed_rows(
     positions = await asyncio.gather(
         *(first.insert(each, templates(number)) for number, each in enumerate(ids))
     )
-    found, searched = await first.identify(Search(ids[0], applied_up_to=max(positions)))
-    assert (found, searched) == ([], 5)
+    answer = await first.identify(Search(ids[0], applied_up_to=max(positions)))
+    assert (answer.candidates, answer.searched) == ([], 5)
+    assert answer.applied_up_to >= max(positions)
     await first.delete(ids[5])
     following.cancel()
     with suppress(asyncio.CancelledError):
@@ -42,9 +43,9 @@ async def test_a_restart_rebuilds_the_galleries_from_sealed_rows(
     second = assemble(store, await vault_client("abis"))
     assert await second.log.load() == 5
     for number, reference_id in enumerate(ids[:5]):
-        found, _ = await second.identify(Search(templates(number, session=2)))
-        assert [each.reference_id for each in found] == [reference_id]
-    assert (await second.identify(Search(templates(5, session=2))))[0] == []
+        answer = await second.identify(Search(templates(number, session=2)))
+        assert [each.reference_id for each in answer.candidates] == [reference_id]
+    assert (await second.identify(Search(templates(5, session=2)))).candidates == []
 
     face = templates(0, fingers=(), irises=())[0].data
     rows = await database.fetch("select t::text as text from reference t")

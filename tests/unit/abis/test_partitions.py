@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from uuid import UUID, uuid4
@@ -15,8 +14,8 @@ from services.abis.clients.vault import SegmentKeys
 from services.abis.config import PartitionsConfig
 from services.abis.domain.partition import FRONT, Share, partition_of
 from services.abis.domain.reference import Position
-from services.abis.store.galleries import ParsedTemplates
-from services.abis.usecases.identify import Search
+from services.abis.domain.search import Search
+from services.abis.store.templates import ParsedTemplates
 from services.abis.usecases.partitions import (
     AllPartitions,
     CountEverywhere,
@@ -96,7 +95,7 @@ async def spread() -> Spread:
     for number, each in enumerate(engines):
         share = Share(3, number)
         each.galleries.add = partial(add_held, share, each.galleries.add)  # type: ignore[method-assign]
-        own = OwnPartition(share, each.identify, each.galleries, each.log, wait_s=0.1)
+        own = OwnPartition(share, each.identify, each.galleries, each.log)
         parts.append(Part(own))
     for each in (whole, *engines):
         await each.log.load()
@@ -106,7 +105,7 @@ async def spread() -> Spread:
         SegmentKeys(vault),
         whole.galleries,
         whole.log,
-        ThreadPoolExecutor(1),
+        whole.queue,
         wait_s=0.1,
         partitions=everyone,
     )
@@ -137,7 +136,8 @@ AWAY = Unavailable("UPSTREAM_UNAVAILABLE", "Away.")
 
 async def test_one_that_is_away_for_a_moment_is_asked_again(spread: Spread) -> None:
     spread.parts[1].wishes = [AWAY, Unavailable("GALLERY_LOADING", "Behind.")]
-    assert await spread.identify(Search(templates(1))) == ([], 0)
+    answer = await spread.identify(Search(templates(1)))
+    assert (answer.candidates, answer.searched) == ([], 0)
     assert [part.asked for part in spread.parts] == [1, 3, 1]
 
 

@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from services.abis.domain.candidate import Decision
 from services.abis.domain.reference import ChangeKind, Modality, Position, Template
-from services.abis.usecases.identify import Search
+from services.abis.domain.search import Search
 from services.common.errors import (
     AlreadyExists,
     FailedPrecondition,
@@ -51,10 +52,12 @@ async def test_a_person_is_found_by_another_session_and_others_are_not(
 ) -> None:
     await inserted(abis, ANNA, 1)
     await inserted(abis, BORIS, 2)
-    found, searched = await abis.identify(Search(templates(1, session=2)))
-    assert [each.reference_id for each in found] == [ANNA]
-    assert searched == 2
-    compared = {(each.modality, each.position) for each in found[0].by_template}
+    answer = await abis.identify(Search(templates(1, session=2)))
+    [found] = answer.candidates
+    assert (found.reference_id, found.decision) == (ANNA, Decision.MATCH)
+    assert found.score >= answer.thresholds.match > answer.thresholds.candidate
+    assert answer.searched == 2
+    compared = {(each.modality, each.position) for each in found.by_template}
     assert compared == {
         (Modality.FINGER, 2),
         (Modality.FINGER, 7),
@@ -68,7 +71,7 @@ async def test_each_modality_alone_finds_a_person(abis: AbisUnderTest) -> None:
     await inserted(abis, BORIS, 2)
     for fingers, irises, face in (((2, 7), (), False), ((), (1,), False), ((), (), True)):
         probe = templates(1, session=3, fingers=fingers, irises=irises, face=face)
-        found, _ = await abis.identify(Search(probe))
+        found = (await abis.identify(Search(probe))).candidates
         assert [each.reference_id for each in found] == [ANNA]
 
 
@@ -78,7 +81,7 @@ async def test_somebody_elses_iris_does_not_hide_a_person(abis: AbisUnderTest) -
         *templates(1, session=2, irises=(), face=False),
         *templates(9, fingers=(), face=False),
     ]
-    found, _ = await abis.identify(Search(probe))
+    found = (await abis.identify(Search(probe))).candidates
     assert [each.reference_id for each in found] == [ANNA]
 
 
@@ -89,15 +92,15 @@ async def test_a_reference_is_searched_for_by_its_id_and_is_not_its_own_candidat
     await inserted(abis, BORIS, 2)
     await abis.insert(CHLOE, templates(1, session=2))
     await abis.log.apply_some()
-    found, searched = await abis.identify(Search(CHLOE))
-    assert [each.reference_id for each in found] == [ANNA]
-    assert searched == 2
+    answer = await abis.identify(Search(CHLOE))
+    assert [each.reference_id for each in answer.candidates] == [ANNA]
+    assert answer.searched == 2
 
 
 async def test_only_those_asked_for_are_searched(abis: AbisUnderTest) -> None:
     await inserted(abis, ANNA, 1)
     await inserted(abis, BORIS, 2)
-    found, _ = await abis.identify(Search(templates(1, 2), among=(BORIS, uuid4())))
+    found = (await abis.identify(Search(templates(1, 2), among=(BORIS, uuid4())))).candidates
     assert found == []
 
 
@@ -110,9 +113,9 @@ async def test_an_unknown_reference_is_not_found(abis: AbisUnderTest) -> None:
 async def test_equal_candidates_come_in_the_order_of_their_ids(abis: AbisUnderTest) -> None:
     for reference_id in (CHLOE, ANNA, BORIS):
         await inserted(abis, reference_id, 1)
-    found, _ = await abis.identify(Search(templates(1, 2)))
+    found = (await abis.identify(Search(templates(1, 2)))).candidates
     assert [each.reference_id for each in found] == [ANNA, BORIS, CHLOE]
-    first, _ = await abis.identify(Search(templates(1, 2), max_candidates=1))
+    first = (await abis.identify(Search(templates(1, 2), max_candidates=1))).candidates
     assert first == found[:1]
 
 
@@ -157,7 +160,7 @@ async def test_a_face_of_another_encoder_is_not_compared(abis: AbisUnderTest) ->
     await abis.insert(ANNA, face)
     await abis.log.apply_some()
     other = [Template(Modality.FACE, 0, face[0].data[:16] + b"other\0\0\0" + face[0].data[24:])]
-    found, _ = await abis.identify(Search(other, min_similarity=0.0))
+    found = (await abis.identify(Search(other, min_similarity=0.0))).candidates
     assert found == []
 
 
@@ -170,7 +173,7 @@ async def test_a_search_waits_for_the_insert_it_names(abis: AbisUnderTest) -> No
     search = asyncio.create_task(abis.identify(Search(templates(1, 2), applied_up_to=position)))
     await asyncio.sleep(0)
     await abis.log.apply_some()
-    found, _ = await search
+    found = (await search).candidates
     assert [each.reference_id for each in found] == [ANNA]
 
 
@@ -184,14 +187,14 @@ async def test_an_insert_that_is_next_in_the_log_is_not_read_again(
     store.changes_after = None  # type: ignore[method-assign,assignment]
     first = await here.insert(ANNA, templates(1))
     assert here.log.applied == first.sequence
-    assert len((await here.identify(Search(templates(1, 2), applied_up_to=first)))[0]) == 1
-    assert (await here.identify(Search(ANNA, applied_up_to=first)))[0] == []
+    assert len((await here.identify(Search(templates(1, 2), applied_up_to=first))).candidates) == 1
+    assert (await here.identify(Search(ANNA, applied_up_to=first))).candidates == []
     store.changes_after = reads  # type: ignore[method-assign]
     # Behind one that it has not seen, an instance reads the log, and misses nothing.
     second = await elsewhere.insert(BORIS, templates(1, 2))
     assert elsewhere.log.applied == 0
     assert await elsewhere.log.apply_some() == 2
-    found, _ = await elsewhere.identify(Search(BORIS, applied_up_to=second))
+    found = (await elsewhere.identify(Search(BORIS, applied_up_to=second))).candidates
     assert [each.reference_id for each in found] == [ANNA]
     assert await here.delete(ANNA)
     await elsewhere.log.apply_some()
@@ -210,7 +213,7 @@ async def test_nothing_is_answered_before_all_references_are_loaded(
     assert await after.count() == (1, 1)
     assert await after.log.load() == 1
     assert await after.count() == (1, 0)
-    found, _ = await after.identify(Search(templates(1, 2)))
+    found = (await after.identify(Search(templates(1, 2)))).candidates
     assert [each.reference_id for each in found] == [ANNA]
 
 
@@ -221,7 +224,7 @@ async def test_a_deleted_reference_is_no_candidate_and_may_come_back(
     assert await abis.delete(ANNA)
     assert not await abis.delete(ANNA)
     await abis.log.apply_some()
-    assert (await abis.identify(Search(templates(1, 2))))[0] == []
+    assert (await abis.identify(Search(templates(1, 2)))).candidates == []
     assert abis.galleries.references() == 0
     await abis.insert(ANNA, templates(1))
     assert [kind for _, kind, _ in store.tables.log] == [
@@ -230,7 +233,7 @@ async def test_a_deleted_reference_is_no_candidate_and_may_come_back(
         ChangeKind.INSERTED,
     ]
     await abis.log.apply_some()
-    assert len((await abis.identify(Search(templates(1, 2))))[0]) == 1
+    assert len((await abis.identify(Search(templates(1, 2)))).candidates) == 1
 
 
 async def test_what_changes_while_loading_is_not_lost(store: FakeStore, vault: FakeVault) -> None:
@@ -252,8 +255,8 @@ async def test_what_changes_while_loading_is_not_lost(store: FakeStore, vault: F
     while await late.log.apply_some():
         pass
     assert late.galleries.references() == 2
-    assert (await late.identify(Search(templates(1, 2))))[0] == []
-    assert len((await late.identify(Search(templates(3, 2))))[0]) == 1
+    assert (await late.identify(Search(templates(1, 2)))).candidates == []
+    assert len((await late.identify(Search(templates(3, 2)))).candidates) == 1
 
 
 async def test_a_load_that_failed_halfway_forgets_no_delete(
