@@ -1,6 +1,7 @@
 #include "people/cascade_rows.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include "idmesh/matcher/comparison.hpp"
 #include "idmesh/matcher/person_score.hpp"
@@ -10,12 +11,15 @@ namespace idmesh::matcher {
 namespace {
 
 constexpr std::size_t kUnitRows = 1024;
-// Rows that are scanned together, for the sake of some of them.
 constexpr std::size_t kScannedAtOnce = 64;
+constexpr std::uint32_t kNotWanted = ~std::uint32_t{0};  // of fingers: not even none
 // Fingers of each person that are scanned, of those that both sides have.
 constexpr std::size_t kScannedFingers = 5;
 // Where positions are not to be trusted each finger is scanned against all: fewer must do.
 constexpr std::size_t kScannedAnywhere = 3;
+// Fingers that are scanned beside none, one or two of the irises and the face: these were seen to
+// fail together, but all three hardly ever.
+constexpr std::size_t kScannedBeside[] = {kScannedFingers, 3, 2};
 
 std::uint8_t other_hand(std::uint8_t position) noexcept {
     return static_cast<std::uint8_t>((position + 4) % kKnownFingers + 1);
@@ -99,42 +103,51 @@ class Looking {
         }
     }
 
-    bool wanted(std::size_t person, std::size_t k) const {
+    // How many fingers of a row are scanned for a probe; 0 of a row that is not looked at.
+    std::size_t wanted(std::size_t person, std::size_t k) const {
         if (visible_[k] == 0) {
-            return false;
+            return 0;
         }
-        return whom_ == ScanWhom::everybody || llr_[person * rows_ + k] != 0.0F ||
-               !can_be_gated(person, view_->segment->present(stretch_.first + k));
+        const std::size_t most = searching_.search.positions == Positions::any ? kScannedAnywhere
+                                                                               : kScannedFingers;
+        if (whom_ == ScanWhom::everybody || llr_[person * rows_ + k] != 0.0F) {
+            return most;
+        }
+        const std::size_t gates = gates_of(person, view_->segment->present(stretch_.first + k));
+        return gates < std::size(kScannedBeside) ? std::min(most, kScannedBeside[gates]) : 0;
     }
 
-    bool can_be_gated(std::size_t person, SlotSet present) const {
+    std::size_t gates_of(std::size_t person, SlotSet present) const {
         const ReadyProbes::Person& probe = searching_.probes.people()[person];
-        return (probe.face && (present & kFaceSet) != 0) ||
-               (!probe.irises.empty() && (present & kIrisSet) != 0);
+        return gates_between(probe.face.has_value(), probe.irises.size(), present);
     }
 
+    // Rows that follow one another and have the same fingers scanned are scanned together.
     void scan_fingers(std::size_t person) {
-        const ScanOrder& order = orders_[person];
-        for (std::size_t first = 0; first < rows_; first += kScannedAtOnce) {
-            const std::size_t last = std::min(rows_, first + kScannedAtOnce);
-            std::uint32_t fingers = 0;
-            bool any = false;
-            for (std::size_t k = first; k < last; ++k) {
-                if (wanted(person, k)) {
-                    any = true;
-                    fingers |= fingers_for(order, view_->segment->present(stretch_.first + k));
-                }
+        std::size_t first = 0;
+        std::uint32_t fingers = kNotWanted;
+        for (std::size_t k = 0; k <= rows_; ++k) {
+            const std::uint32_t now = k < rows_ ? fingers_wanted(person, k) : kNotWanted;
+            if (k < rows_ && now == fingers && k - first < kScannedAtOnce) {
+                continue;
             }
-            if (any) {
-                scan_block(person, first, last, fingers);
+            if (fingers != kNotWanted) {
+                scan_block(person, first, k, fingers);
             }
+            first = k;
+            fingers = now;
         }
+    }
+
+    std::uint32_t fingers_wanted(std::size_t person, std::size_t k) const {
+        const std::size_t count = wanted(person, k);
+        return count != 0 ? fingers_for(orders_[person],
+                                        view_->segment->present(stretch_.first + k), count)
+                          : kNotWanted;
     }
 
     // The first few that this person has too.
-    std::uint32_t fingers_for(const ScanOrder& order, SlotSet present) const {
-        std::size_t left = searching_.search.positions == Positions::any ? kScannedAnywhere
-                                                                         : kScannedFingers;
+    static std::uint32_t fingers_for(const ScanOrder& order, SlotSet present, std::size_t left) {
         std::uint32_t fingers = 0;
         for (std::size_t f = 0; f < order.fingers.size() && left != 0; ++f) {
             if ((order.slot_sets[f] & present) != 0) {
@@ -165,9 +178,6 @@ class Looking {
             }
         }
         for (std::size_t k = first; k < last; ++k) {
-            if (!wanted(person, k)) {
-                continue;
-            }
             LookedAt one{place_of(stretch_.view, stretch_.first + k), llr_[person * rows_ + k], {}};
             bool known = one.llr != 0.0F;
             for (std::size_t f = 0; f < order.fingers.size(); ++f) {
@@ -193,6 +203,11 @@ class Looking {
 };
 
 }  // namespace
+
+std::size_t gates_between(bool face, std::size_t irises, SlotSet present) noexcept {
+    const auto eyes = static_cast<std::size_t>(__builtin_popcount(present & kIrisSet));
+    return std::size_t{face && (present & kFaceSet) != 0} + std::min(irises, eyes);
+}
 
 ScanOrder scan_order(const ReadyProbes::Person& person, Positions positions) {
     ScanOrder order;

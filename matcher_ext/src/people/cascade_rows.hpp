@@ -27,6 +27,10 @@ struct ScanOrder {
 };
 ScanOrder scan_order(const ReadyProbes::Person& person, Positions positions);
 
+// How many irises and faces both sides have, by which a probe's mate could be named.
+inline constexpr std::size_t kGatesEnough = 3;
+std::size_t gates_between(bool face, std::size_t irises, SlotSet present) noexcept;
+
 // For each probe, the rows of which anything is known, in no order.
 std::vector<std::vector<LookedAt>> look(const Searching& searching, ScanWhom whom);
 

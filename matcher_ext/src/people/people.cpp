@@ -4,6 +4,7 @@
 #include <new>
 
 #include "idmesh/matcher/error.hpp"
+#include "people/cascade_rows.hpp"
 #include "people/search.hpp"
 #include "people/segment_loader.hpp"
 #include "people/state.hpp"
@@ -12,11 +13,10 @@ namespace idmesh::matcher {
 
 namespace {
 
-// Probes that have the fingers of everybody scanned at once: it bounds the memory of the search.
+// Probes that have the fingers of many people scanned at once: it bounds the memory of the search.
 constexpr std::size_t kFewProbes = 4;
-// Share of the gallery that may have neither iris nor face to compare before the others' gates
-// are no help.
-constexpr double kMostUngated = 1.0 / 16;
+// Share of the gallery that a probe may have scanned and still be searched together with all.
+constexpr double kMostScanned = 1.0 / 4;
 
 // The probes of a batch that are searched together.
 struct Group {
@@ -24,43 +24,42 @@ struct Group {
     ScanWhom whom;
 };
 
-SlotSet gates_of(PersonProbe probe) {
-    return slots_of(placed(probe)) & (kIrisSet | kFaceSet);
-}
-
-// Looks at one row in 16: a hint for speed, which must not depend on threads or time.
-double share_ungated(const PeopleSnapshot& snapshot, SlotSet gates) {
+// Whom irises and face cannot name for sure. Looks at one row in 16, which ones depends on nothing
+// but the snapshot.
+double share_scanned(const PeopleSnapshot& snapshot, PersonProbe probe) {
     constexpr std::size_t kStep = 16;
-    const SlotSet face = gates & kFaceSet;
-    const SlotSet irises = (gates & kIrisSet) != 0 ? kIrisSet : 0;
+    const SlotSet slots = slots_of(placed(probe));
+    const bool face = (slots & kFaceSet) != 0;
+    const auto irises = static_cast<std::size_t>(__builtin_popcount(slots & kIrisSet));
     std::size_t looked = 0;
-    std::size_t ungated = 0;
+    std::size_t scanned = 0;
     for (const SegmentView& view : snapshot.views) {
         for (std::size_t row = 0; row < view.rows; row += kStep) {
             looked += 1;
-            ungated += (view.segment->present(row) & (face | irises)) == 0;
+            scanned += gates_between(face, irises, view.segment->present(row)) < kGatesEnough;
         }
     }
-    return looked != 0 ? static_cast<double>(ungated) / static_cast<double>(looked) : 0.0;
+    return looked != 0 ? static_cast<double>(scanned) / static_cast<double>(looked) : 0.0;
 }
 
 std::vector<Group> grouped(const PeopleSnapshot& snapshot, std::span<const PersonProbe> probes) {
-    std::vector<std::size_t> alone;
+    const ScanWhom whom = probes.size() <= kFewProbes ? ScanWhom::everybody : ScanWhom::named;
+    std::vector<std::size_t> few;
     Group named{{}, ScanWhom::named};
     for (std::size_t k = 0; k < probes.size(); ++k) {
-        const bool few = probes.size() <= kFewProbes ||
-                         share_ungated(snapshot, gates_of(probes[k])) > kMostUngated;
-        (few ? alone : named.probes).push_back(k);
+        const bool scanned =
+            whom == ScanWhom::everybody || share_scanned(snapshot, probes[k]) > kMostScanned;
+        (scanned ? few : named.probes).push_back(k);
     }
     std::vector<Group> groups;
     if (!named.probes.empty()) {
         groups.push_back(std::move(named));
     }
-    for (std::size_t first = 0; first < alone.size(); first += kFewProbes) {
-        const std::size_t last = std::min(alone.size(), first + kFewProbes);
-        groups.push_back({{alone.begin() + static_cast<std::ptrdiff_t>(first),
-                           alone.begin() + static_cast<std::ptrdiff_t>(last)},
-                          ScanWhom::everybody});
+    for (std::size_t first = 0; first < few.size(); first += kFewProbes) {
+        const std::size_t last = std::min(few.size(), first + kFewProbes);
+        groups.push_back({{few.begin() + static_cast<std::ptrdiff_t>(first),
+                           few.begin() + static_cast<std::ptrdiff_t>(last)},
+                          whom});
     }
     return groups;
 }

@@ -53,7 +53,8 @@ class BestCandidates {
 // For each probe, everybody who is visible compared in full.
 std::vector<std::vector<PersonCandidate>> search_everybody(const Searching& searching);
 
-// Whose fingers a cascade scans: everybody's, or theirs whom iris or face names or cannot tell.
+// Whose fingers a cascade scans: everybody's, or theirs whom an iris or the face names, and of those
+// who have not all of these to be named by, fewer fingers.
 enum class ScanWhom : std::uint8_t { everybody, named };
 
 // For each probe, the best of those that the cascade names.
@@ -64,7 +65,7 @@ std::vector<std::vector<PersonCandidate>> search_in_stages(const Searching& sear
 std::size_t most_compared(const PeopleSearch& search) noexcept;
 
 // Evidence in one modality from which on a person is looked at by the next stage.
-inline constexpr float kGateLlr = 5.0F;
+inline constexpr float kGateLlr = 2.5F;
 // Of mated searches, the greatest share that the cascade was measured to lose.
 inline constexpr float kCascadeLoss = 0.001F;
 
