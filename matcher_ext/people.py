@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import enum
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from matcher_ext import _native
-from matcher_ext.error import MatcherError
-from matcher_ext.templates import DEFAULT_IRIS_ROTATION, Modality, Template
+from matcher_ext.error import MatcherError, check_bytes, check_number, check_whole
+from matcher_ext.templates import DEFAULT_IRIS_ROTATION, Modality, Template, native_of
 
 MAX_CANDIDATES: Final = 10_000
 MAX_PROBES: Final = 64
@@ -183,25 +182,23 @@ class People:
             MatcherError: DIMENSION_MISMATCH, LAYOUT_OUT_OF_RANGE, ROTATION_OUT_OF_RANGE,
                 VALUE_OUT_OF_RANGE.
         """
-        if not 1 <= face_dimension <= 4096:
-            raise MatcherError("DIMENSION_MISMATCH", "face_dimension", "Not in [1, 4096].")
-        if not 0 <= iris_rotation <= 64:
-            raise MatcherError("ROTATION_OUT_OF_RANGE", "iris_rotation", "Not in [0, 64].")
-        _check_range(threads, 0, 1024, "threads")
-        if max_bytes is not None:
-            _check_range(max_bytes, 1, 1 << 62, "max_bytes")
-        if len(iris_layout) != 3 or not all(1 <= one <= 65_535 for one in iris_layout):
-            raise MatcherError("LAYOUT_OUT_OF_RANGE", "iris_layout", "Not in [1, 65535] each.")
-        self._native = _native.People(
-            face_dimension, iris_layout, iris_rotation, threads, max_bytes or 0
+        dimension = check_whole(face_dimension, "face_dimension", 1, 4096, "DIMENSION_MISMATCH")
+        rotation = check_whole(iris_rotation, "iris_rotation", 0, 64, "ROTATION_OUT_OF_RANGE")
+        workers = check_whole(threads, "threads", 0, 1024)
+        most = 0 if max_bytes is None else check_whole(max_bytes, "max_bytes", 1, 1 << 62)
+        if not isinstance(iris_layout, tuple) or len(iris_layout) != 3:
+            raise MatcherError("TYPE_MISMATCH", "iris_layout", "Not bands, rows and angles.")
+        bands, rows, angles = (
+            check_whole(one, "iris_layout", 1, 65_535, "LAYOUT_OUT_OF_RANGE") for one in iris_layout
         )
+        self._native = _native.People(dimension, (bands, rows, angles), rotation, workers, most)
 
     def __len__(self) -> int:
         """How many people there are."""
         return self._native.size()
 
     def __contains__(self, reference_id: bytes) -> bool:
-        return self._native.contains(reference_id)
+        return self._native.contains(check_bytes(reference_id, "reference_id"))
 
     def add(self, reference_id: bytes, templates: Positioned) -> None:
         """Add a person, with (position, template) for each; all or nothing.
@@ -216,7 +213,7 @@ class People:
                 REFERENCE_ID_MALFORMED, TEMPLATE_EMPTY (no template), DIMENSION_MISMATCH,
                 POSITION_OUT_OF_RANGE, POSITION_REPEATED.
         """
-        self._native.add(reference_id, _positioned(templates))
+        self._native.add(check_bytes(reference_id, "reference_id"), _positioned(templates))
 
     def remove(self, reference_id: bytes) -> bool:
         """Remove a person; returns whether there was one.
@@ -224,7 +221,7 @@ class People:
         Raises:
             MatcherError: REFERENCE_ID_MALFORMED.
         """
-        return self._native.remove(reference_id)
+        return self._native.remove(check_bytes(reference_id, "reference_id"))
 
     def identify(
         self,
@@ -256,15 +253,15 @@ class People:
                 VALUE_OUT_OF_RANGE, REFERENCE_ID_MALFORMED, DIMENSION_MISMATCH,
                 POSITION_OUT_OF_RANGE, POSITION_REPEATED.
         """
-        _check_range(len(probes), 1, MAX_PROBES, "probes")
-        _check_range(max_candidates, 1, MAX_CANDIDATES, "max_candidates")
-        if deadline_s is not None and not 0 < deadline_s < 1e6:
+        check_whole(len(probes), "probes", 1, MAX_PROBES)
+        most = check_whole(max_candidates, "max_candidates", 1, MAX_CANDIDATES)
+        if deadline_s is not None and not 0 < check_number(deadline_s, "deadline_s") < 1e6:
             raise MatcherError("VALUE_OUT_OF_RANGE", "deadline_s", "Not in (0, 1e6).")
         rows = self._native.identify(
             [_positioned(probe) for probe in probes],
-            max_candidates,
+            most,
             _scores(min_score, len(probes)),
-            None if among is None else list(among),
+            None if among is None else [check_bytes(one, "among") for one in among],
             search.value,
             positions.value,
             deadline_s,
@@ -280,7 +277,8 @@ class People:
         Raises:
             MatcherError: REFERENCE_NOT_FOUND, and what `identify` raises of its probes.
         """
-        score, rows = self._native.verify(reference_id, _positioned(probe), positions.value)
+        known = check_bytes(reference_id, "reference_id")
+        score, rows = self._native.verify(known, _positioned(probe), positions.value)
         return PersonComparison(score, _comparisons(rows))
 
     def seal(self) -> list[SealedSegment]:
@@ -306,12 +304,12 @@ class People:
         Raises:
             MatcherError: SEGMENT_MALFORMED, OUT_OF_MEMORY.
         """
-        _check_range(number, 0, (1 << 63) - 1, "number")
-        _check_range(rows, 0, 1 << 32, "rows")
+        number = check_whole(number, "number", 0, (1 << 63) - 1)
+        rows = check_whole(rows, "rows", 0, 1 << 32)
         described = []
         for name, (size, checksum) in planes.items():
-            _check_range(size, 0, 1 << 48, "planes")
-            _check_range(checksum, 0, (1 << 64) - 1, "planes")
+            check_whole(size, "planes", 0, 1 << 48)
+            check_whole(checksum, "planes", 0, (1 << 64) - 1)
             described.append((name, size, checksum))
         return SegmentLoader(self._native.load(number, rows, described))
 
@@ -349,19 +347,20 @@ def plane_checksum(plane: bytes | memoryview) -> int:
 
 
 def _positioned(templates: Positioned) -> list[tuple[int, _native.Template]]:
-    for position, _ in templates:
-        if not 0 <= position <= 255:
-            raise MatcherError("POSITION_OUT_OF_RANGE", "position", "The modality has none such.")
-    return [(position, template._native) for position, template in templates]
+    return [
+        (
+            check_whole(position, "position", 0, 255, "POSITION_OUT_OF_RANGE"),
+            native_of(template, "template"),
+        )
+        for position, template in templates
+    ]
 
 
 def _scores(min_score: float | Sequence[float], count: int) -> list[float]:
-    scores = [min_score] * count if isinstance(min_score, int | float) else list(min_score)
-    if len(scores) != count:
+    each = list(min_score) if isinstance(min_score, Sequence) else [min_score] * count
+    if len(each) != count:
         raise MatcherError("DIMENSION_MISMATCH", "min_score", "Not one for each probe.")
-    if any(math.isnan(score) for score in scores):
-        raise MatcherError("VALUE_NOT_FINITE", "min_score", "Not a number.")
-    return [float(score) for score in scores]
+    return [check_number(score, "min_score") for score in each]
 
 
 def _comparisons(rows: Sequence[tuple[int, int, int, float, float]]) -> tuple[Comparison, ...]:
@@ -382,8 +381,3 @@ def _answer(
         for reference_id, score, rows in candidates
     )
     return Answer(made, searched, exact, loss_bound)
-
-
-def _check_range(value: int, least: int, most: int, field: str) -> None:
-    if not least <= value <= most:
-        raise MatcherError("VALUE_OUT_OF_RANGE", field, f"Not in [{least}, {most}].")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,6 +121,25 @@ def test_arguments_out_of_range_are_refused() -> None:
     with pytest.raises(m.MatcherError) as refused:
         people.add(an_id(9), [(0, a_face(1, DIMENSION + 1))])
     assert refused.value.reason == "DIMENSION_MISMATCH"
+
+
+def test_what_has_the_wrong_type_is_refused_by_name() -> None:
+    people: Any = a_gallery(1)
+    probe = a_person(0)
+    for field, act in {
+        "reference_id": lambda: people.add(5, probe),
+        "position": lambda: people.add(an_id(3), [("1", probe[0][1])]),
+        "template": lambda: people.add(an_id(3), [(1, "finger")]),
+        "max_candidates": lambda: people.identify([probe], max_candidates=1.0),
+        "min_score": lambda: people.identify([probe], min_score=None),
+        "deadline_s": lambda: people.identify([probe], deadline_s="1"),
+        "among": lambda: people.identify([probe], among=[3]),
+        "threads": lambda: People(threads="2"),  # type: ignore[arg-type]
+        "iris_layout": lambda: People(iris_layout=5),  # type: ignore[arg-type]
+    }.items():
+        with pytest.raises(m.MatcherError) as refused:
+            act()
+        assert (refused.value.reason, refused.value.field) == ("TYPE_MISMATCH", field)
 
 
 def test_a_search_that_is_cancelled_ends() -> None:
