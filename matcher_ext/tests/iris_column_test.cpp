@@ -1,5 +1,7 @@
 // Gates of every instruction set against the exact comparison, row by row.
+#include <mutex>
 #include <optional>
+#include <thread>
 
 #include "check.hpp"
 #include "idmesh/matcher/iris_column.hpp"
@@ -226,6 +228,40 @@ void a_view_keeps_what_it_saw_and_planes_are_loaded_again() {
     CHECK(column.bytes(40) == 3 * (16 * 512 + 16 * 128) + 40);
 }
 
+// For the thread sanitizer: a view is searched while rows are put.
+void a_view_is_searched_while_rows_are_put() {
+    constexpr std::size_t kRows = 96;
+    std::mt19937 random(7);
+    const IrisTemplate iris = an_iris(random);
+    const float least = 0.6F;
+    const IrisTemplate* pointer = &iris;
+    const IrisProbes probes({&pointer, 1}, 2, {&least, 1});
+    IrisColumn column(kRows);
+    std::mutex mutex;
+    std::size_t published = 0;
+    std::jthread writer([&] {
+        for (std::size_t row = 0; row < kRows; ++row) {
+            const std::lock_guard lock(mutex);
+            if (row % 5 != 4) {
+                column.put(row, iris);
+            }
+            published = row + 1;
+        }
+    });
+    for (std::size_t rows = 0; rows < kRows;) {
+        std::unique_lock lock(mutex);
+        const IrisView view = column.view();
+        rows = published;
+        lock.unlock();
+        for (const IrisGate how : {IrisGate::lossless, IrisGate::two_stage}) {
+            const auto hits = gate(view, 0, rows, probes, how);
+            for (std::size_t row = 0; row < rows; ++row) {
+                CHECK(hits[row] == (row % 5 != 4));
+            }
+        }
+    }
+}
+
 void what_cannot_be_searched_by_is_refused() {
     std::mt19937 random(6);
     const IrisTemplate iris = an_iris(random);
@@ -256,5 +292,6 @@ int main() {
     the_integers_of_a_gate_lose_nothing();
     two_stages_find_mates_and_little_else();
     a_view_keeps_what_it_saw_and_planes_are_loaded_again();
+    a_view_is_searched_while_rows_are_put();
     what_cannot_be_searched_by_is_refused();
 }
