@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ def test_arguments_out_of_range_are_refused() -> None:
 def test_what_has_the_wrong_type_is_refused_by_name() -> None:
     people: Any = a_gallery(1)
     probe = a_person(0)
-    for field, act in {
+    acts: dict[str, Callable[[], object]] = {
         "reference_id": lambda: people.add(5, probe),
         "position": lambda: people.add(an_id(3), [("1", probe[0][1])]),
         "template": lambda: people.add(an_id(3), [(1, "finger")]),
@@ -136,7 +137,8 @@ def test_what_has_the_wrong_type_is_refused_by_name() -> None:
         "among": lambda: people.identify([probe], among=[3]),
         "threads": lambda: People(threads="2"),  # type: ignore[arg-type]
         "iris_layout": lambda: People(iris_layout=5),  # type: ignore[arg-type]
-    }.items():
+    }
+    for field, act in acts.items():
         with pytest.raises(m.MatcherError) as refused:
             act()
         assert (refused.value.reason, refused.value.field) == ("TYPE_MISMATCH", field)
