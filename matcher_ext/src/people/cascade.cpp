@@ -38,6 +38,23 @@ std::uint32_t first_fingers(const ReadyProbes::Person& person, const PeopleSearc
     return fingers;
 }
 
+// Of everybody, those whose order is refined and those who are then compared. One or two fingers and
+// nothing else are little to go by: their shortlists are longer, in shares that were seen to lose
+// next to none of one finger's mates (docs/MATCHING_FINGERS.md).
+struct Shares {
+    double refined, compared;
+};
+constexpr Shares kSharesOfFew[] = {{0.0, 0.0}, {0.20, 0.02}, {0.10, 0.01}};
+
+bool few_fingers(const ReadyProbes::Person& person) noexcept {
+    return person.irises.empty() && !person.face && !person.fingers.empty() &&
+           person.fingers.size() < std::size(kSharesOfFew);
+}
+
+std::size_t share_of(double share, std::size_t rows, std::size_t least) noexcept {
+    return std::max(least, static_cast<std::size_t>(share * static_cast<double>(rows)));
+}
+
 // Calls act(person, number in its list) for all, shared out among the workers.
 template <typename Lists, typename Act>
 void for_each_listed(const Searching& searching, const Lists& lists, const Act& act) {
@@ -58,6 +75,61 @@ void for_each_listed(const Searching& searching, const Lists& lists, const Act& 
             act(unit.person, k);
         }
     });
+}
+
+float refined(const Searching& searching, std::size_t person, const ScanOrder& order,
+              PlaceOfRow place) {
+    const SegmentView& view = searching.snapshot.views[place / kSegmentRows];
+    const std::size_t row = place % kSegmentRows;
+    const SlotSet present = view.segment->present(row);
+    float sum = 0.0F;
+    for (std::size_t f = 0; f < order.fingers.size(); ++f) {
+        const FingerProbe& probe =
+            searching.probes.people()[person].fingers[order.fingers[f]].probe;
+        float best = 0.0F;
+        for (const std::size_t slot : order.slots[f]) {
+            if ((present >> slot & 1) != 0) {
+                best = std::max(best, view.segment->finger(slot)->refine(row, probe));
+            }
+        }
+        sum += best;
+    }
+    return sum;
+}
+
+// Puts the lists of probes of few fingers in a better order, and cuts them to what is compared.
+void refine_few(const Searching& searching, const std::vector<std::vector<LookedAt>>& looked,
+                std::vector<std::vector<Ranked>>& lists) {
+    std::vector<ScanOrder> orders;
+    std::vector<std::vector<Finalist>> scored(lists.size());
+    for (std::size_t person = 0; person < lists.size(); ++person) {
+        const ReadyProbes::Person& probe = searching.probes.people()[person];
+        orders.push_back(scan_order(probe, searching.search.positions));
+        if (few_fingers(probe)) {
+            scored[person].resize(lists[person].size());
+        }
+    }
+    for_each_listed(searching, scored, [&](std::size_t person, std::size_t k) {
+        const PlaceOfRow place = lists[person][k].place;
+        scored[person][k] = {refined(searching, person, orders[person], place), place};
+    });
+    for (std::size_t person = 0; person < lists.size(); ++person) {
+        if (scored[person].empty()) {
+            continue;
+        }
+        const std::size_t fingers = searching.probes.people()[person].fingers.size();
+        std::vector<Finalist>& of_person = scored[person];
+        // Equal ones stay in the order of the shortlist.
+        std::stable_sort(of_person.begin(), of_person.end(),
+                         [](const Finalist& a, const Finalist& b) { return a.score > b.score; });
+        of_person.resize(std::min(of_person.size(),
+                                  share_of(kSharesOfFew[fingers].compared, looked[person].size(),
+                                           most_compared(searching.search))));
+        lists[person].clear();
+        for (const Finalist& one : of_person) {
+            lists[person].push_back({0, one.place});
+        }
+    }
 }
 
 // Of the shortlists, those who score most by irises, face and a few fingers.
@@ -106,8 +178,13 @@ std::vector<std::vector<PersonCandidate>> search_in_stages(const Searching& sear
     std::vector<std::vector<Ranked>> lists(looked.size());
     searching.pool.run(looked.size(), [&](std::size_t, std::size_t person) {
         searching.check();
-        lists[person] = shortlist(searching.snapshot, looked[person], most_compared(search));
+        const ReadyProbes::Person& probe = searching.probes.people()[person];
+        const double share = few_fingers(probe) ? kSharesOfFew[probe.fingers.size()].refined : 0.0;
+        lists[person] =
+            shortlist(searching.snapshot, looked[person],
+                      share_of(share, looked[person].size(), most_compared(search)));
     });
+    refine_few(searching, looked, lists);
     const std::vector<std::vector<Finalist>> finalists = choose(searching, lists);
     std::deque<BestCandidates> best;
     for (std::size_t person = 0; person < finalists.size(); ++person) {

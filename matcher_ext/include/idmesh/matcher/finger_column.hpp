@@ -1,9 +1,9 @@
 // One finger position of many people: a row to the person, an absent row where he has none.
 //
-// A search scans all rows by the descriptors of their best minutiae (stage 1, integers only), refines
-// the order of the most promising ones, and compares the first of those in full (stage 2). Stored are, to the row, 576 bytes of
-// descriptors and 4 bytes to the minutia; the other descriptors are made anew for the few rows
-// that reach stage 2.
+// A search scans all rows by the descriptors of their best minutiae (stage 1, integers only),
+// refines the order of the most promising ones, and compares the first of those in full (stage 2).
+// Stored are, to the row, 576 bytes of descriptors and 4 bytes to the minutia; the other descriptors
+// are made anew for the few rows that reach stage 2.
 #pragma once
 
 #include <cstddef>
