@@ -1,9 +1,10 @@
 """The matcher: fingerprint minutiae, iris codes and face embeddings, compared 1:1 and 1:N.
 
 Templates are immutable. A `similarity` is in [0, 1], more is more alike; its scale is the
-modality's own (see `similarity`). A `Gallery` holds the references of one modality and may be
-searched and changed from any threads at once; the GIL is released while it works. What a caller
-can cause is a `MatcherError`; no input crashes, and none gets a score that it has not earned.
+modality's own (see `similarity`). `people.People` holds the references, fingers, irises and a face
+of each, and may be searched and changed from any threads at once; the GIL is released while it
+works. What a caller can cause is a `MatcherError`; no input crashes, and none gets a score that it
+has not earned.
 
 The native part picks its kernels at import; IDMESH_MATCHER_SET names another set, for tests.
 """
@@ -17,7 +18,6 @@ from matcher_ext.decision import (
     identify_threshold,
 )
 from matcher_ext.error import MatcherError
-from matcher_ext.gallery import MAX_CANDIDATES, MAX_THREADS, Candidate, Gallery
 from matcher_ext.person_score import threshold_at_fmr
 from matcher_ext.templates import (
     DEFAULT_IRIS_ROTATION,
@@ -35,12 +35,8 @@ __all__ = [
     "DEFAULT_IDENTIFY_THRESHOLD",
     "DEFAULT_IRIS_ROTATION",
     "KERNEL_SET",
-    "MAX_CANDIDATES",
-    "MAX_THREADS",
-    "Candidate",
     "FaceTemplate",
     "FingerTemplate",
-    "Gallery",
     "IrisTemplate",
     "MatcherError",
     "Modality",

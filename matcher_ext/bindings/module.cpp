@@ -3,7 +3,6 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include <algorithm>
 #include <string_view>
 
 #include "bindings.hpp"
@@ -11,7 +10,6 @@
 #include "idmesh/matcher/comparison.hpp"
 #include "idmesh/matcher/error.hpp"
 #include "idmesh/matcher/fusion.hpp"
-#include "idmesh/matcher/gallery.hpp"
 #include "idmesh/matcher/instruction_set.hpp"
 
 namespace py = pybind11;
@@ -59,51 +57,6 @@ Held finger_from_record(const py::bytes& record, std::size_t view) {
 
 Held face_from_vector(const py::array_t<float, py::array::c_style>& vector) {
     return {im::face_from_vector({vector.data(), static_cast<std::size_t>(vector.size())})};
-}
-
-using PositionList = std::vector<std::pair<int, float>>;
-using CandidateRow = std::tuple<py::bytes, float, PositionList>;
-
-std::vector<CandidateRow> to_rows(const std::vector<im::Candidate>& candidates) {
-    std::vector<CandidateRow> rows;
-    rows.reserve(candidates.size());
-    for (const im::Candidate& candidate : candidates) {
-        PositionList positions;
-        for (const im::PositionSimilarity& one : candidate.by_position) {
-            positions.emplace_back(one.position, one.similarity);
-        }
-        rows.emplace_back(to_bytes(candidate.reference_id), candidate.similarity,
-                          std::move(positions));
-    }
-    return rows;
-}
-
-std::vector<CandidateRow> identify(const im::Gallery& gallery,
-                                   const std::vector<Positioned>& probes,
-                                   std::size_t max_candidates, float min_similarity,
-                                   const std::optional<std::vector<py::bytes>>& among,
-                                   std::size_t threads, std::optional<double> deadline_s) {
-    im::Search search;
-    search.max_candidates = max_candidates;
-    search.min_similarity = min_similarity;
-    search.threads = threads;
-    if (deadline_s) {
-        search.deadline = std::chrono::steady_clock::now() +
-                          std::chrono::duration_cast<std::chrono::steady_clock::duration>(
-                              std::chrono::duration<double>(*deadline_s));
-    }
-    if (among) {
-        search.among.emplace();
-        std::transform(among->begin(), among->end(), std::back_inserter(*search.among),
-                       reference_id_of);
-    }
-    const auto positioned = positioned_of(probes);
-    std::vector<im::Candidate> found;
-    {
-        const py::gil_scoped_release released;
-        found = gallery.identify(positioned, search);
-    }
-    return to_rows(found);
 }
 
 void throw_in_python(std::exception_ptr pointer) {
@@ -155,41 +108,6 @@ void bind_templates(py::module_& m) {
     });
 }
 
-void bind_gallery(py::module_& m) {
-    py::class_<im::Gallery>(m, "Gallery")
-        .def(py::init([](int modality, std::size_t dimension, int iris_rotation) {
-            return std::make_unique<im::Gallery>(static_cast<im::Modality>(modality), dimension,
-                                                 iris_rotation);
-        }))
-        .def("add",
-             [](im::Gallery& self, const py::bytes& reference_id,
-                const std::vector<Positioned>& templates) {
-                 const auto id = reference_id_of(reference_id);
-                 const auto positioned = positioned_of(templates);
-                 const py::gil_scoped_release released;
-                 self.add(id, positioned);
-             })
-        .def("remove",
-             [](im::Gallery& self, const py::bytes& reference_id) {
-                 const auto id = reference_id_of(reference_id);
-                 const py::gil_scoped_release released;
-                 return self.remove(id);
-             })
-        .def("contains",
-             [](const im::Gallery& self, const py::bytes& reference_id) {
-                 return self.contains(reference_id_of(reference_id));
-             })
-        .def_property_readonly("templates", &im::Gallery::templates)
-        .def_property_readonly("references", &im::Gallery::references)
-        .def("identify", &identify)
-        .def("verify", [](const im::Gallery& self, const py::bytes& reference_id,
-                          std::uint8_t position, const Held& probe) {
-            const auto id = reference_id_of(reference_id);
-            const py::gil_scoped_release released;
-            return self.verify(id, {position, &probe.value});
-        });
-}
-
 }  // namespace
 
 PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
@@ -199,7 +117,6 @@ PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
     py::register_exception_translator(&throw_in_python);
     m.attr("KERNEL_SET") = im::name_of(im::instruction_set());
     bind_templates(m);
-    bind_gallery(m);
     bind_columns(m);
     bind_people(m);
     bind_roofs(m);

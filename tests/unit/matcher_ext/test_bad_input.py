@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import matcher_ext as m
-from tests.unit.matcher_ext.captures import a_face, a_finger, a_template, an_id, an_iris
+from tests.unit.matcher_ext.captures import a_face, a_finger, an_iris
 
 NAN, INF = math.nan, math.inf
 ROWS = a_finger(1)
@@ -31,12 +31,6 @@ Act = Callable[[Any], object]
 
 def finger(rows: Any = ROWS, **named: Any) -> m.FingerTemplate:
     return m.FingerTemplate.from_minutiae(rows, **named)
-
-
-def gallery() -> m.Gallery:
-    made = m.Gallery(m.Modality.FINGER)
-    made.add(an_id(1), 1, a_template(1, 1))
-    return made
 
 
 def set_in(array: np.ndarray[Any, Any], at: Any, value: float) -> np.ndarray[Any, Any]:
@@ -133,50 +127,6 @@ CASES: list[tuple[str, Act, list[Any], str]] = [
     ("similarities", lambda s: m.fuse([0.5, s]), [-1e-9, 1.01], "VALUE_OUT_OF_RANGE"),
     ("fmr", m.threshold_at_fmr, NO_NUMBER, "TYPE_MISMATCH"),
     ("fmr", m.threshold_at_fmr, [0, 1, -1e-3], "VALUE_OUT_OF_RANGE"),
-    ("modality", m.Gallery, [*ALIENS, 0, "FINGER"], "TYPE_MISMATCH"),
-    ("dimension", lambda d: m.Gallery(m.Modality.FACE, dimension=d), [1.5, "8"], "TYPE_MISMATCH"),
-    (
-        "dimension",
-        lambda d: m.Gallery(m.Modality.FACE, dimension=d),
-        [0, -1, 4097, 1 << 70],
-        "DIMENSION_MISMATCH",
-    ),
-    ("reference_id", lambda i: gallery().add(i, 2, a_template(1, 1)), NO_BYTES, "TYPE_MISMATCH"),
-    ("reference_id", lambda i: gallery().remove(i), NO_BYTES, "TYPE_MISMATCH"),
-    ("reference_id", lambda i: i in gallery(), NO_BYTES, "TYPE_MISMATCH"),
-    (
-        "reference_id",
-        lambda i: gallery().verify(i, a_template(1, 1)),
-        [b"", bytes(15), bytes(17), bytes(10**7)],
-        "REFERENCE_ID_MALFORMED",
-    ),
-    (
-        "position",
-        lambda p: gallery().add(an_id(2), p, a_template(1, 1)),
-        [1.0, NAN, "1", None],
-        "TYPE_MISMATCH",
-    ),
-    ("template", lambda t: gallery().add(an_id(2), 1, t), [*ALIENS, 5, ROWS], "TYPE_MISMATCH"),
-    ("template", lambda t: gallery().identify(t), [*ALIENS, 5, ROWS], "TYPE_MISMATCH"),
-    ("probe", lambda t: gallery().verify(an_id(1), t), [*ALIENS, 5, ROWS], "TYPE_MISMATCH"),
-    (
-        "max_candidates",
-        lambda n: gallery().identify(a_template(1, 1), max_candidates=n),
-        NO_WHOLE,
-        "TYPE_MISMATCH",
-    ),
-    (
-        "threads",
-        lambda n: gallery().identify(a_template(1, 1), threads=n),
-        NO_WHOLE,
-        "TYPE_MISMATCH",
-    ),
-    (
-        "deadline_s",
-        lambda s: gallery().identify(a_template(1, 1), deadline_s=s),
-        [NAN, INF],
-        "VALUE_NOT_FINITE",
-    ),
 ]
 FLAT = [
     pytest.param(field, act, value, reason, id=f"{number}-{field}-{reason}-{place}")
@@ -261,8 +211,6 @@ def test_anything_else_is_refused(value: Any) -> None:
         lambda v: m.IrisTemplate(v, v),
         lambda v: finger(quality=v) if v is not None else m.FaceTemplate(v),
         lambda v: m.similarity(v, a_face(1)),
-        m.Gallery,
-        lambda v: gallery().verify(v, v),
     ):
         with pytest.raises(m.MatcherError):
             act(value)
