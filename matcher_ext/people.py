@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -240,7 +241,8 @@ class People:
         Args:
             probes: 1 to 64, each with (position, template) as of `add`.
             max_candidates: the most to return for each, in [1, 10000].
-            min_score: the least score to return: one for all, or one for each probe.
+            min_score: the least score to return: one for all, or one for each probe; may be
+                infinite either way.
             among: only these people; unknown ones are passed over. None: all.
             deadline_s: seconds from now, above 0. No part of an answer is returned after it.
 
@@ -360,7 +362,12 @@ def _scores(min_score: float | Sequence[float], count: int) -> list[float]:
     each = list(min_score) if isinstance(min_score, Sequence) else [min_score] * count
     if len(each) != count:
         raise MatcherError("DIMENSION_MISMATCH", "min_score", "Not one for each probe.")
-    return [check_number(score, "min_score") for score in each]
+    # Minus infinity asks for everybody and infinity for nobody; neither is a mistake.
+    return [score if _infinite(score) else check_number(score, "min_score") for score in each]
+
+
+def _infinite(score: float) -> bool:
+    return isinstance(score, float) and math.isinf(score)
 
 
 def _comparisons(rows: Sequence[tuple[int, int, int, float, float]]) -> tuple[Comparison, ...]:

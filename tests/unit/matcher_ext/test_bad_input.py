@@ -39,8 +39,8 @@ def set_in(array: np.ndarray[Any, Any], at: Any, value: float) -> np.ndarray[Any
     return changed
 
 
-MASKED = np.ma.masked_array(ROWS, mask=np.ones_like(ROWS, bool))  # type: ignore[no-untyped-call]
-MASKED_FACE = np.ma.masked_array(FACE, mask=True)  # type: ignore[no-untyped-call]
+MASKED = np.ma.masked_array(ROWS, mask=np.ones_like(ROWS, bool))
+MASKED_FACE = np.ma.masked_array(FACE, mask=True)
 
 # (name of the argument, what gets the value, values, reason)
 CASES: list[tuple[str, Act, list[Any], str]] = [
@@ -170,7 +170,7 @@ def test_the_bytes_of_any_buffer_are_read() -> None:
     code = np.random.default_rng(1).integers(0, 256, 512, dtype=np.uint8)[::2]
     mask = b"\xff" * 256
     plain = m.IrisTemplate(code.tobytes(), mask)
-    for given_code in (bytearray(code.tobytes()), memoryview(code), code):
+    for given_code in (bytearray(code.tobytes()), memoryview(cast(bytes, code)), code):
         assert m.similarity(m.IrisTemplate(cast(bytes, given_code), mask), plain) == 1.0
 
 
@@ -209,7 +209,7 @@ def test_anything_else_is_refused(value: Any) -> None:
         m.FingerTemplate.from_record,
         m.FaceTemplate,
         lambda v: m.IrisTemplate(v, v),
-        lambda v: finger(quality=v) if v is not None else m.FaceTemplate(v),
+        lambda v: finger(quality=v) if v is not None else m.FaceTemplate(cast(Any, v)),
         lambda v: m.similarity(v, a_face(1)),
     ):
         with pytest.raises(m.MatcherError):
