@@ -56,8 +56,8 @@ void search(const FingerColumn& column, std::size_t rows, const FingerProbe& pro
         second.emplace_back(column.refine(row, probe), row);
     }
     const double refined = cpu_s();
-    shorten(second, std::max(kLeastCompared, static_cast<std::size_t>(
-                                                 kCompareShare * static_cast<double>(rows))));
+    shorten(second, std::max(kLeastCompared,
+                             static_cast<std::size_t>(kCompareShare * static_cast<double>(rows))));
     float best = 0.0F;
     for (const auto& [score, row] : second) {
         best = std::max(best, column.compare(row, probe));
@@ -101,8 +101,7 @@ int main(int argc, char** argv) {
     std::printf("scan       %8.3f M/s (%.0f %% of counting its bits, %.1f M/s)\n",
                 1e-6 * searched / times.scan, 100 * searched / times.scan * bits / bits_per_s,
                 1e-6 * bits_per_s / bits);
-    std::printf("refine     %8.3f us\n",
-                1e6 * times.refine / static_cast<double>(times.refined));
+    std::printf("refine     %8.3f us\n", 1e6 * times.refine / static_cast<double>(times.refined));
     std::printf("compare    %8.3f us, descriptors made anew\n",
                 1e6 * times.compare / static_cast<double>(times.compared));
     std::printf("end to end %8.3f M/s: refine %.0f %%, compare %.1f %%\n",

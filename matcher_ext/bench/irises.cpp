@@ -85,7 +85,8 @@ struct Bench {
 
 Bench prepared(std::size_t references, int rotation, IrisLayout layout) {
     std::mt19937_64 random(1);
-    Bench bench{layout, references, rotation, IrisColumn(references, layout), {}, measure_roofs(1 << 28)};
+    Bench bench{
+        layout, references, rotation, IrisColumn(references, layout), {}, measure_roofs(1 << 28)};
     for (std::size_t row = 0; row < references; ++row) {
         const IrisTemplate iris = an_iris(random, layout);
         bench.column.put(row, iris);
@@ -100,9 +101,13 @@ Bench prepared(std::size_t references, int rotation, IrisLayout layout) {
 // The most comparisons a second: of memory, and of the units that count bits or multiply bytes.
 double roof(const Bench& bench, IrisGate how, std::size_t probes, bool tiles) {
     const auto rotations = static_cast<double>(2 * bench.rotation + 1);
-    const double few = how == IrisGate::two_stage && bench.column.bytes(16) > 16 * (1 + 16 * bench.layout.words()) ? 4.0 : 1.0;
+    const double few =
+        how == IrisGate::two_stage && bench.column.bytes(16) > 16 * (1 + 16 * bench.layout.words())
+            ? 4.0
+            : 1.0;
     const double bits = 2.0 * 64.0 * static_cast<double>(bench.layout.words()) / few;
-    const double in_memory = bench.roofs.read_bytes_per_s * static_cast<double>(probes) / (bits / 8);
+    const double in_memory =
+        bench.roofs.read_bytes_per_s * static_cast<double>(probes) / (bits / 8);
     const double of_rows = std::ceil(rotations / 16) * 16;
     const double in_units = tiles ? bench.roofs.products_per_s / (bits * of_rows)
                                   : bench.roofs.bits_per_s / (bits * rotations);
@@ -154,11 +159,13 @@ int main(int argc, char** argv) {
                             static_cast<std::uint16_t>(argument(5, 128))};
     const Bench bench = prepared(static_cast<std::size_t>(argument(1, 1 << 18)),
                                  static_cast<int>(argument(2, 15)), layout);
-    std::printf("%zu references, %zu MiB, %d rotations; read %.1f GB/s, %.2f Tbit/s, %.2f Tproduct/s\n",
-                bench.references, bench.column.bytes(bench.references) >> 20,
-                2 * bench.rotation + 1, bench.roofs.read_bytes_per_s / 1e9,
-                bench.roofs.bits_per_s / 1e12, bench.roofs.products_per_s / 1e12);
-    for (const InstructionSet set : {instruction_set(), InstructionSet::avx512, InstructionSet::avx2}) {
+    std::printf(
+        "%zu references, %zu MiB, %d rotations; read %.1f GB/s, %.2f Tbit/s, %.2f Tproduct/s\n",
+        bench.references, bench.column.bytes(bench.references) >> 20, 2 * bench.rotation + 1,
+        bench.roofs.read_bytes_per_s / 1e9, bench.roofs.bits_per_s / 1e12,
+        bench.roofs.products_per_s / 1e12);
+    for (const InstructionSet set :
+         {instruction_set(), InstructionSet::avx512, InstructionSet::avx2}) {
         if (!can_run(set)) {
             continue;
         }

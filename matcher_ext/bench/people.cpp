@@ -58,8 +58,8 @@ struct Bench {
     std::size_t step;
 
     // A mate counts as lost if an exhaustive search would have shown it at FPIR 1 % but this not.
-    void run(const char* name, std::size_t batch, SearchKind kind, std::size_t most,
-             bool fingers, bool irises, bool face) const {
+    void run(const char* name, std::size_t batch, SearchKind kind, std::size_t most, bool fingers,
+             bool irises, bool face) const {
         const float least = score_at_fpir(gallery, 0.01);
         std::size_t mated = 0;
         std::size_t lost = 0;
@@ -100,10 +100,11 @@ struct Bench {
                 lost += !found;
             }
         }
-        std::printf("%-34s batch %2zu: %8.2f ms CPU a probe, %8.1f ns a person; mated %zu lost %zu\n",
-                    name, batch, spent / static_cast<double>(searched) * 1e3,
-                    spent / static_cast<double>(searched) / static_cast<double>(gallery) * 1e9,
-                    mated, lost);
+        std::printf(
+            "%-34s batch %2zu: %8.2f ms CPU a probe, %8.1f ns a person; mated %zu lost %zu\n", name,
+            batch, spent / static_cast<double>(searched) * 1e3,
+            spent / static_cast<double>(searched) / static_cast<double>(gallery) * 1e9, mated,
+            lost);
         std::fflush(stdout);
     }
 };
@@ -125,11 +126,12 @@ int main(int argc, char** argv) {
         adding += cpu_s() - start;
     }
     const PeopleStats stats = people.stats();
-    std::printf("set %s, %zu people, %.0f bytes each, %.1f us to add one, locked %.2f\n",
-                name_of(instruction_set()), count,
-                static_cast<double>(stats.resident_bytes) / static_cast<double>(count),
-                adding / static_cast<double>(count) * 1e6,
-                static_cast<double>(stats.locked_bytes) / static_cast<double>(stats.resident_bytes));
+    std::printf(
+        "set %s, %zu people, %.0f bytes each, %.1f us to add one, locked %.2f\n",
+        name_of(instruction_set()), count,
+        static_cast<double>(stats.resident_bytes) / static_cast<double>(count),
+        adding / static_cast<double>(count) * 1e6,
+        static_cast<double>(stats.locked_bytes) / static_cast<double>(stats.resident_bytes));
     Bench bench{people, count, {}, std::max<std::size_t>(1, count / probes)};
     for (std::size_t k = 0; k < probes; ++k) {
         bench.probes.push_back(synthetic::person_capture(population, k * bench.step, 2));

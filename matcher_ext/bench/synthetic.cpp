@@ -40,7 +40,6 @@ int main() {
         synthetic::face_capture(population, k, 1, vector.data());
         return static_cast<std::uint64_t>(vector[0] * 1000 + 1000);
     });
-    measure("people", 1000, [&](std::uint64_t k) {
-        return synthetic::person_capture(population, k, 1).size();
-    });
+    measure("people", 1000,
+            [&](std::uint64_t k) { return synthetic::person_capture(population, k, 1).size(); });
 }

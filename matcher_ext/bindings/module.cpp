@@ -6,11 +6,11 @@
 #include <string_view>
 
 #include "bindings.hpp"
-#include "positioned.hpp"
 #include "idmesh/matcher/comparison.hpp"
 #include "idmesh/matcher/error.hpp"
 #include "idmesh/matcher/fusion.hpp"
 #include "idmesh/matcher/instruction_set.hpp"
+#include "positioned.hpp"
 
 namespace py = pybind11;
 namespace im = idmesh::matcher;
@@ -83,10 +83,9 @@ void bind_templates(py::module_& m) {
         .def_property_readonly(
             "position",
             [](const Held& self) { return int{std::get<im::FingerTemplate>(self.value).position}; })
-        .def_property_readonly("quality",
-                               [](const Held& self) {
-                                   return int{std::get<im::FingerTemplate>(self.value).quality};
-                               })
+        .def_property_readonly(
+            "quality",
+            [](const Held& self) { return int{std::get<im::FingerTemplate>(self.value).quality}; })
         .def_property_readonly("rows", &rows_of)
         .def_property_readonly("dimension", [](const Held& self) {
             return std::get<im::FaceTemplate>(self.value).dimension;

@@ -41,10 +41,9 @@ struct LoadingPlane {
 
 template <typename Bytes>
 py::buffer_info buffer_of(std::span<Bytes> bytes, bool readonly) {
-    return py::buffer_info(
-        const_cast<void*>(static_cast<const void*>(bytes.data())), 1,
-        py::format_descriptor<std::uint8_t>::format(), 1,
-        {static_cast<py::ssize_t>(bytes.size())}, {py::ssize_t{1}}, readonly);
+    return py::buffer_info(const_cast<void*>(static_cast<const void*>(bytes.data())), 1,
+                           py::format_descriptor<std::uint8_t>::format(), 1,
+                           {static_cast<py::ssize_t>(bytes.size())}, {py::ssize_t{1}}, readonly);
 }
 
 std::vector<ComparisonRow> to_rows(const im::PersonComparison& comparison) {
@@ -120,9 +119,9 @@ py::list seal(im::People& self) {
     return made;
 }
 
-std::shared_ptr<Loading> load(im::People& self, std::uint64_t number, std::size_t rows,
-                              const std::vector<std::tuple<std::string, std::size_t,
-                                                           std::uint64_t>>& planes) {
+std::shared_ptr<Loading> load(
+    im::People& self, std::uint64_t number, std::size_t rows,
+    const std::vector<std::tuple<std::string, std::size_t, std::uint64_t>>& planes) {
     std::vector<im::SegmentLoader::Described> described;
     for (const auto& [name, bytes, checksum] : planes) {
         described.push_back({name, bytes, checksum});
@@ -162,11 +161,10 @@ void bind_segments(py::module_& m) {
     });
 }
 
-std::unique_ptr<im::People> make_people(std::size_t face_dimension,
-                                        const std::tuple<std::uint16_t, std::uint16_t,
-                                                         std::uint16_t>& iris_layout,
-                                        int iris_rotation, std::size_t threads,
-                                        std::size_t max_bytes) {
+std::unique_ptr<im::People> make_people(
+    std::size_t face_dimension,
+    const std::tuple<std::uint16_t, std::uint16_t, std::uint16_t>& iris_layout, int iris_rotation,
+    std::size_t threads, std::size_t max_bytes) {
     im::PeopleOptions options;
     options.face_dimension = face_dimension;
     const auto [bands, rows, angles] = iris_layout;

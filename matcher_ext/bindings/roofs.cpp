@@ -1,6 +1,5 @@
 #include "idmesh/matcher/roofs.hpp"
 
-
 #include "bindings.hpp"
 
 namespace py = pybind11;

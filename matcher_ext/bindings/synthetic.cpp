@@ -18,8 +18,7 @@ constexpr py::ssize_t kMinutiaColumns = 5;
 
 is::Population population_of(std::uint64_t seed, double noise, std::size_t face_dimension,
                              const std::array<double, 7>& bad) {
-    return {seed, noise, face_dimension,
-            {bad[0], bad[1], bad[2], bad[3], bad[4], bad[5], bad[6]}};
+    return {seed, noise, face_dimension, {bad[0], bad[1], bad[2], bad[3], bad[4], bad[5], bad[6]}};
 }
 
 py::array_t<float> master_rows(const is::Population& self, std::uint64_t person, int position) {
@@ -28,7 +27,8 @@ py::array_t<float> master_rows(const is::Population& self, std::uint64_t person,
     auto out = rows.mutable_unchecked<2>();
     for (py::ssize_t k = 0; k < out.shape(0); ++k) {
         const is::MasterMinutia& one = finger.minutiae[k];
-        const float values[] = {one.x, one.y, one.turns, one.clarity, one.bifurcation ? 2.0F : 1.0F};
+        const float values[] = {one.x, one.y, one.turns, one.clarity,
+                                one.bifurcation ? 2.0F : 1.0F};
         for (py::ssize_t column = 0; column < kMinutiaColumns; ++column) {
             out(k, column) = values[column];
         }
@@ -65,8 +65,8 @@ py::array_t<float> face_vector(const is::Population& self, std::uint64_t person,
     return vector;
 }
 
-std::vector<std::pair<int, Held>> person_templates(const is::Population& self,
-                                                   std::uint64_t person, std::uint64_t capture) {
+std::vector<std::pair<int, Held>> person_templates(const is::Population& self, std::uint64_t person,
+                                                   std::uint64_t capture) {
     std::vector<std::pair<int, Held>> held;
     for (auto& [position, value] : is::person_capture(self, person, capture)) {
         held.emplace_back(position, Held{std::move(value)});

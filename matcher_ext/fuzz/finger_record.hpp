@@ -42,9 +42,14 @@ inline void read_as(const std::uint8_t* data, std::size_t size, const char (&ver
     if (size < 8 + length_bytes) {
         return;
     }
-    const std::uint8_t magic[8] = {
-        'F', 'M', 'R', 0, static_cast<std::uint8_t>(version[0]),
-        static_cast<std::uint8_t>(version[1]), static_cast<std::uint8_t>(version[2]), 0};
+    const std::uint8_t magic[8] = {'F',
+                                   'M',
+                                   'R',
+                                   0,
+                                   static_cast<std::uint8_t>(version[0]),
+                                   static_cast<std::uint8_t>(version[1]),
+                                   static_cast<std::uint8_t>(version[2]),
+                                   0};
     std::copy(magic, magic + 8, record.begin());
     for (std::size_t k = 0; k < length_bytes; ++k) {
         record[8 + k] = static_cast<std::uint8_t>(size >> 8 * (length_bytes - 1 - k));

@@ -51,7 +51,7 @@ bool has_avx2() noexcept {
 bool has_avx512() noexcept {
     constexpr unsigned long long kZmm = 0xE6;
     constexpr unsigned kLeafB = 1U << 16 | 1U << 17 | 1U << 30 | 1U << 31;  // F, DQ, BW, VL
-    constexpr unsigned kLeafC = 1U << 1 | 1U << 11 | 1U << 14;  // VBMI, VNNI, VPOPCNTDQ
+    constexpr unsigned kLeafC = 1U << 1 | 1U << 11 | 1U << 14;              // VBMI, VNNI, VPOPCNTDQ
     const Registers leaf = cpuid(7);
     return has_avx2() && saves(kZmm) && (leaf.b & kLeafB) == kLeafB && (leaf.c & kLeafC) == kLeafC;
 }
@@ -75,9 +75,15 @@ bool has_amx() noexcept {
 
 #else
 
-bool has_avx2() noexcept { return false; }
-bool has_avx512() noexcept { return false; }
-bool has_amx() noexcept { return false; }
+bool has_avx2() noexcept {
+    return false;
+}
+bool has_avx512() noexcept {
+    return false;
+}
+bool has_amx() noexcept {
+    return false;
+}
 
 #endif
 

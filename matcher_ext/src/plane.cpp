@@ -12,8 +12,8 @@ namespace idmesh::matcher {
 
 namespace {
 
-// MADV_COLLAPSE of Linux 6.1: huge pages at once. The C library's headers may be older, and a kernel
-// that is refuses it.
+// MADV_COLLAPSE of Linux 6.1: huge pages at once. The C library's headers may be older, and a
+// kernel that is refuses it.
 constexpr int kCollapse = 25;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "check.hpp"
 #include "../src/finger/score.hpp"
+#include "check.hpp"
 #include "idmesh/matcher/finger_column.hpp"
 
 using namespace idmesh::matcher;
@@ -41,8 +41,7 @@ void a_row_compares_like_the_template_that_was_put() {
         const FingerProbe probe(one);
         for (std::size_t k = 0; k < fingers.size(); ++k) {
             CHECK(column.has(2 * k) && !column.has(2 * k + 1));
-            CHECK(column.compare(2 * k, probe) ==
-                  finger_similarity(one.view(), fingers[k].view()));
+            CHECK(column.compare(2 * k, probe) == finger_similarity(one.view(), fingers[k].view()));
         }
     }
 }
@@ -163,8 +162,7 @@ void the_order_of_a_record_says_nothing() {
 }
 
 void minutiae_too_far_apart_are_refused() {
-    CHECK(refused([] { to_template({{-4000, 0, 0, 0}, {96, 0, 0, 0}}); }) ==
-          "TEMPLATE_MALFORMED");
+    CHECK(refused([] { to_template({{-4000, 0, 0, 0}, {96, 0, 0, 0}}); }) == "TEMPLATE_MALFORMED");
 }
 
 }  // namespace

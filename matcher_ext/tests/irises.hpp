@@ -21,9 +21,9 @@ inline std::vector<std::uint8_t> random_bytes(std::mt19937& random, std::size_t 
 inline idmesh::matcher::IrisTemplate an_iris(
     std::mt19937& random, idmesh::matcher::IrisLayout layout = idmesh::matcher::kDefaultIrisLayout,
     unsigned valid_of_8 = 6) {
-    return idmesh::matcher::iris_from_bytes(
-        random_bytes(random, layout.bytes()), random_bytes(random, layout.bytes(), valid_of_8),
-        layout);
+    return idmesh::matcher::iris_from_bytes(random_bytes(random, layout.bytes()),
+                                            random_bytes(random, layout.bytes(), valid_of_8),
+                                            layout);
 }
 
 // The iris captured again: turned, and a bit in `one_in` of its code flipped.

@@ -114,7 +114,8 @@ void everybody_is_compared_as_one_to_one() {
     const Town town = a_town(random, 60);
     People people(options());
     add(people, town);
-    for (const std::uint32_t what : {kEverything, kAllFingers, kIrises, kFace, kRightHand | kFace}) {
+    for (const std::uint32_t what :
+         {kEverything, kAllFingers, kIrises, kFace, kRightHand | kFace}) {
         const Person probe = a_capture(town.bodies[7], random, what);
         std::vector<PersonCandidate> expected;
         for (std::uint32_t k = 0; k < town.references.size(); ++k) {
@@ -157,8 +158,8 @@ void the_cascade_finds_whom_an_exhaustive_search_finds() {
     add(people, town);
     std::vector<Person> probes;
     std::vector<std::uint32_t> mates;
-    const std::uint32_t kinds[] = {kEverything, kAllFingers, kIrises | kAllFingers,
-                                   kFace | kRightHand, kIrises, kFace};
+    const std::uint32_t kinds[] = {kEverything,        kAllFingers, kIrises | kAllFingers,
+                                   kFace | kRightHand, kIrises,     kFace};
     for (std::uint32_t k = 0; k < 12; ++k) {
         mates.push_back(5 + 25 * k);
         probes.push_back(a_capture(town.bodies[mates[k]], random, kinds[k % 6]));
@@ -171,9 +172,9 @@ void the_cascade_finds_whom_an_exhaustive_search_finds() {
         CHECK(one.searched == kTown && many[k].searched == kTown);
         for (const Answer* answer : {&one, &many[k]}) {
             for (const PersonCandidate& found : answer->candidates) {
-                CHECK(same(found.comparison, people.verify(found.reference_id,
-                                                           probes[k].templates(),
-                                                           Positions::given)));
+                CHECK(same(
+                    found.comparison,
+                    people.verify(found.reference_id, probes[k].templates(), Positions::given)));
             }
         }
         const PersonCandidate& best = everybody[k].candidates[0];
@@ -190,7 +191,8 @@ void answers_are_the_same_on_any_number_of_threads() {
     const Town& town = the_town();
     std::vector<Person> probes;
     for (std::uint32_t k = 0; k < 6; ++k) {
-        probes.push_back(a_capture(town.bodies[50 * k], random, k % 2 == 0 ? kEverything : kAllFingers));
+        probes.push_back(
+            a_capture(town.bodies[50 * k], random, k % 2 == 0 ? kEverything : kAllFingers));
     }
     std::vector<Answer> first;
     for (const std::size_t threads : {1, 2, 3}) {
@@ -244,9 +246,9 @@ Person moved(const Person& person, const std::map<int, int>& fingers) {
     for (const PositionedTemplate& one : person.templates()) {
         const bool finger = modality_of(*one.value) == Modality::finger;
         const auto to = fingers.find(one.position);
-        made.give(finger && to != fingers.end() ? static_cast<std::uint8_t>(to->second)
-                                                : one.position,
-                  *one.value);
+        made.give(
+            finger && to != fingers.end() ? static_cast<std::uint8_t>(to->second) : one.position,
+            *one.value);
     }
     return made;
 }

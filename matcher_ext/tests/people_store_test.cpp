@@ -6,8 +6,8 @@
 #include <set>
 #include <thread>
 
-#include "people.hpp"
 #include "../src/people/checksum.hpp"
+#include "people.hpp"
 
 using namespace idmesh::matcher;
 
@@ -336,7 +336,8 @@ void a_hostile_segment_is_refused() {
         CHECK(reason.empty() || reason == "SEGMENT_MALFORMED" || reason == "REFERENCE_EXISTS");
         CHECK(reason.empty() || other.size() == 0);
         refusals += !reason.empty();
-        identify(other, probe, 10, random() % 2 == 0 ? SearchKind::cascade : SearchKind::exhaustive);
+        identify(other, probe, 10,
+                 random() % 2 == 0 ? SearchKind::cascade : SearchKind::exhaustive);
     }
     CHECK(refusals > 100);
     People other(options());

@@ -21,8 +21,7 @@ constexpr double kBeyond = 1.001;
 
 std::size_t checked(std::size_t dimension) {
     if (dimension == 0 || dimension > kMaxFaceDimension) {
-        throw MatcherError("DIMENSION_MISMATCH", "dimension",
-                           "Faces have 1 to 4096 elements.");
+        throw MatcherError("DIMENSION_MISMATCH", "dimension", "Faces have 1 to 4096 elements.");
     }
     return dimension;
 }
@@ -92,10 +91,9 @@ void FaceColumn::put(std::size_t row, const FaceTemplate& face) noexcept {
     fine_error()[row] = fine;
     // A quarter of a code more covers the rounding of both comparisons, |d| being at least 127.
     // Where there are no low nibbles, both are the same.
-    coarse_error()[row] =
-        coding.low_length == 0.0
-            ? fine
-            : rounded_up(static_cast<double>(fine) + coding.low_length + 0.25);
+    coarse_error()[row] = coding.low_length == 0.0
+                              ? fine
+                              : rounded_up(static_cast<double>(fine) + coding.low_length + 0.25);
     codes_per_unit()[row] = coding.codes_per_unit;
 }
 
@@ -119,8 +117,9 @@ void FaceColumn::gate(std::size_t first, std::size_t last, const FaceProbes& pro
                            coarse_error() + first,
                            row_bytes_,
                            last - first};
-    const FaceQuery query = {probes.codes_[0].codes, probes.tiles_[0].codes, probes.code_sum_,
-                             reach,                  probes.spread_,         probes.size()};
+    const FaceQuery query = {probes.codes_[0].codes, probes.tiles_[0].codes,
+                             probes.code_sum_,       reach,
+                             probes.spread_,         probes.size()};
     face_gate(set)(rows, query, hits);
 }
 

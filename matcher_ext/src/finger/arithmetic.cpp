@@ -51,7 +51,8 @@ int direction_of(float x, float y) noexcept {
     }
     // Arc tangent on [0, 1] within 0.005 of a radian: a fifth of a step.
     const float ratio = (along > across ? across : along) / most;
-    float angle = ratio * (0.9724F - 0.1919F * ratio * ratio) * (128.0F / std::numbers::pi_v<float>);
+    float angle =
+        ratio * (0.9724F - 0.1919F * ratio * ratio) * (128.0F / std::numbers::pi_v<float>);
     angle = across > along ? 64.0F - angle : angle;
     angle = x < 0.0F ? 128.0F - angle : angle;
     const int rounded = static_cast<int>(angle + 0.5F);

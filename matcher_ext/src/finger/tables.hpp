@@ -13,9 +13,9 @@ namespace idmesh::matcher {
 inline constexpr std::size_t kSpots = 32;
 inline constexpr std::size_t kSpotDirections = 6;
 static_assert(kSpots * kSpotDirections == 64 * kDescriptorWords);
-inline constexpr int kGrid = 64;       // fields to the side
-inline constexpr int kGridShift = 14;  // of the fixed point numbers below
-inline constexpr int kReach = 90;      // pixels, along x and y, that a neighbour may be away
+inline constexpr int kGrid = 64;             // fields to the side
+inline constexpr int kGridShift = 14;        // of the fixed point numbers below
+inline constexpr int kReach = 90;            // pixels, along x and y, that a neighbour may be away
 inline constexpr std::uint16_t kBitAt = 75;  // of 254, which is one neighbour at a spot's middle
 
 struct FingerTables {

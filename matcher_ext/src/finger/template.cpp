@@ -34,7 +34,7 @@ void check_dpi(double dpi, const char* field) {
 }
 
 // Moves all so that the least coordinate is 0.
-void shift_to_zero(std::vector<Minutia>& minutiae, std::int16_t Minutia::* coordinate,
+void shift_to_zero(std::vector<Minutia>& minutiae, std::int16_t Minutia::*coordinate,
                    const char* field) {
     const auto [least, most] = std::minmax_element(
         minutiae.begin(), minutiae.end(),

@@ -53,9 +53,9 @@ View read_representation(Reader& reader, bool certified) {
         malformed("minutia_bytes", "A minutia has neither five bytes nor six.");
     }
     const bool has_quality = minutia_bytes == kMinutiaBytes;
-    read_minutiae(
-        reader,
-        {.directions = kDirections, .has_quality = has_quality, .quality_may_lack = true}, view);
+    read_minutiae(reader,
+                  {.directions = kDirections, .has_quality = has_quality, .quality_may_lack = true},
+                  view);
     skip_extended_data(reader, AreaLength::kWhole);
     return view;
 }

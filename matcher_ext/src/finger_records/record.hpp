@@ -47,8 +47,8 @@ struct View {
 
 // How a format writes a minutia.
 struct MinutiaLayout {
-    std::uint32_t directions;      // to the turn
-    bool has_quality = true;       // a byte of it
+    std::uint32_t directions;       // to the turn
+    bool has_quality = true;        // a byte of it
     bool quality_may_lack = false;  // said by 254 and 255
 };
 
@@ -62,7 +62,8 @@ void read_minutiae(Reader& reader, MinutiaLayout layout, View& view);
 // What the length of an extended data area counts.
 enum class AreaLength {
     kWhole,  // its own header of four bytes too
-    kData,   // as of 2005 the standard has it; but NIST's tools, then others, wrote kWhole: both read
+    kData,   // as of 2005 the standard has it; but NIST's tools, then others, wrote kWhole: both
+             // read
 };
 
 // The extended data block: its areas are well framed, whatever is in them.

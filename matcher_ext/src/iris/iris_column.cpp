@@ -94,7 +94,8 @@ void IrisColumn::put(std::size_t row, const IrisTemplate& iris) {
     std::copy(iris.bits.begin(), iris.bits.end(),
               tail_->rows.begin() + static_cast<std::ptrdiff_t>(lane * tail_->row_words));
     const auto others = tail_->present.load(std::memory_order_relaxed);
-    tail_->present.store(static_cast<std::uint16_t>(others | 1U << lane), std::memory_order_release);
+    tail_->present.store(static_cast<std::uint16_t>(others | 1U << lane),
+                         std::memory_order_release);
     reinterpret_cast<std::uint8_t*>(present_.data())[row] = 1;
 }
 
@@ -126,7 +127,8 @@ std::vector<PlaneBytes> IrisColumn::planes(std::size_t rows) {
         {"iris", {blocks_.data(), blocks * block_bytes(layout_.words())}},
         {"iris_present", {present_.data(), rows}}};
     if (has_spread(layout_)) {
-        planes.push_back({"iris_spread", {spread_blocks_.data(), blocks * spread_block_bytes(layout_)}});
+        planes.push_back(
+            {"iris_spread", {spread_blocks_.data(), blocks * spread_block_bytes(layout_)}});
     }
     return planes;
 }

@@ -22,9 +22,9 @@ void copy_rows(std::span<const std::uint8_t> bytes, IrisLayout layout, std::uint
 
 void check_size(std::span<const std::uint8_t> bytes, const char* field, IrisLayout layout) {
     if (bytes.size() != layout.bytes()) {
-        throw MatcherError("TEMPLATE_MALFORMED", field,
-                           "An iris code and its mask have " + std::to_string(layout.bytes()) +
-                               " bytes each.");
+        throw MatcherError(
+            "TEMPLATE_MALFORMED", field,
+            "An iris code and its mask have " + std::to_string(layout.bytes()) + " bytes each.");
     }
 }
 
@@ -97,8 +97,7 @@ float iris_similarity(MaskedHamming hamming, std::uint32_t typical_compared) noe
     }
     const auto compared = static_cast<float>(hamming.compared);
     const float distance = static_cast<float>(hamming.mismatched) / compared;
-    const float weight =
-        std::sqrt(std::min(1.0F, compared / static_cast<float>(typical_compared)));
+    const float weight = std::sqrt(std::min(1.0F, compared / static_cast<float>(typical_compared)));
     return 0.5F + (0.5F - distance) * weight;
 }
 

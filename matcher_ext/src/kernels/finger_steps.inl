@@ -1,11 +1,11 @@
 // The steps of finger comparison as plain loops, over columns of fixed length that the compiler
 // makes vector code of. Included once by the file of each instruction set, inside its anonymous
-// namespace, so that no copy is shared between sets; a set may have its own of some. Element by element in a fixed order: every
-// set gives the same bits.
+// namespace, so that no copy is shared between sets; a set may have its own of some. Element by
+// element in a fixed order: every set gives the same bits.
 
-constexpr float kSeedNear = 8.0F;     // pixels that two minutiae may shift against each other
-constexpr float kSeedElastic = 0.11F; // and per pixel between them
-constexpr float kTurnCosine = 0.85F;  // of the most that two seeds' turns may differ, 32 degrees
+constexpr float kSeedNear = 8.0F;      // pixels that two minutiae may shift against each other
+constexpr float kSeedElastic = 0.11F;  // and per pixel between them
+constexpr float kTurnCosine = 0.85F;   // of the most that two seeds' turns may differ, 32 degrees
 constexpr int kRounds = 4;
 // In a small or blurred print the right pairs may not look alike at all; their agreement still
 // shows.
@@ -45,7 +45,8 @@ int field_of(const FingerTables& t, const Minutia& me, const Minutia& other) noe
     return across * kGrid + along;
 }
 
-[[maybe_unused]] void describe(const Minutia* minutiae, std::size_t count, Descriptor* out) noexcept {
+[[maybe_unused]] void describe(const Minutia* minutiae, std::size_t count,
+                               Descriptor* out) noexcept {
     const FingerTables& t = finger_tables();
     for (std::size_t self = 0; self < count; ++self) {
         const Minutia& me = minutiae[self];
@@ -77,7 +78,7 @@ int field_of(const FingerTables& t, const Minutia& me, const Minutia& other) noe
 
 // One row of the table: a probe minutia with all of the reference.
 [[maybe_unused]] void gate_by_direction(std::uint8_t direction, const FingerPoints& reference,
-                       std::uint8_t* row) noexcept {
+                                        std::uint8_t* row) noexcept {
     for (std::size_t j = 0; j < kMaxMinutiae; ++j) {
         const auto turned =
             static_cast<std::uint8_t>(reference.direction[j] - direction + kMostTurned);
@@ -86,7 +87,7 @@ int field_of(const FingerTables& t, const Minutia& me, const Minutia& other) noe
 }
 
 [[maybe_unused]] void find_likeness(const FingerPoints& probe, const FingerPoints& reference,
-                   FingerLikeness& out) noexcept {
+                                    FingerLikeness& out) noexcept {
     const FingerTables& t = finger_tables();
     std::uint32_t weight[kMaxMinutiae] = {};
     for (std::size_t j = 0; j < reference.count; ++j) {
@@ -111,7 +112,7 @@ int field_of(const FingerTables& t, const Minutia& me, const Minutia& other) noe
 
 // How many of the pairs are as alike as that.
 [[maybe_unused]] std::size_t count_from(const FingerLikeness& likeness, std::size_t rows,
-                       std::uint8_t floor) noexcept {
+                                        std::uint8_t floor) noexcept {
     std::size_t count = 0;
     for (std::size_t i = 0; i < rows; ++i) {
         std::uint8_t of_row = 0;  // at most kMaxMinutiae
@@ -142,8 +143,8 @@ int field_of(const FingerTables& t, const Minutia& me, const Minutia& other) noe
 }
 
 void add_seed(const FingerTables& t, const FingerPoints& probe, std::size_t i,
-              const FingerPoints& reference, std::size_t j, std::uint8_t likeness,
-              std::size_t most, FingerSeeds& out) noexcept {
+              const FingerPoints& reference, std::size_t j, std::uint8_t likeness, std::size_t most,
+              FingerSeeds& out) noexcept {
     const auto turned = static_cast<std::uint8_t>(reference.direction[j] - probe.direction[i]);
     const std::size_t k = out.count;
     if (k == most) {
@@ -170,7 +171,7 @@ void pad_seeds(FingerSeeds& s) noexcept {
 }
 
 [[maybe_unused]] void find_seeds(const FingerPoints& probe, const FingerPoints& reference,
-                const FingerLikeness& likeness, std::size_t most,
+                                 const FingerLikeness& likeness, std::size_t most,
                                  FingerSeeds& out) noexcept {
     const FingerTables& t = finger_tables();
     out.count = 0;
@@ -253,8 +254,8 @@ void find_support(const FingerSeeds& seeds, const FingerAgreement& agreement,
     }
 }
 
-[[maybe_unused]] void find_near(const FingerPoints& probe, const FingerPoints& reference, const FingerMotion& m,
-               FingerNear& out) noexcept {
+[[maybe_unused]] void find_near(const FingerPoints& probe, const FingerPoints& reference,
+                                const FingerMotion& m, FingerNear& out) noexcept {
     alignas(64) float apart[kMaxMinutiae];
     alignas(64) std::uint8_t is_near[kMaxMinutiae];
     const std::size_t columns = padded(reference.count);
@@ -283,8 +284,8 @@ void find_support(const FingerSeeds& seeds, const FingerAgreement& agreement,
     }
 }
 
-[[maybe_unused]] void scan(const FingerScanProbe& probe, const FingerScanRows& rows, std::size_t first,
-          std::size_t last, std::uint16_t* scores) noexcept {
+[[maybe_unused]] void scan(const FingerScanProbe& probe, const FingerScanRows& rows,
+                           std::size_t first, std::size_t last, std::uint16_t* scores) noexcept {
     const FingerTables& t = finger_tables();
     for (std::size_t row = first; row < last; ++row) {
         const std::uint64_t* words = rows.words + row * kScanWords;

@@ -58,10 +58,10 @@ Roofs measure_roofs(std::size_t buffer_bytes, InstructionSet set) {
     Plane buffer(bytes);
     buffer.settle(bytes);
     std::memset(buffer.data(), 0x5A, bytes);
-    return {best_rate(static_cast<double>(bytes),
-                      [&] { return kernels.read(buffer.data(), bytes); }),
-            best_rate(static_cast<double>(kRoofBits), kernels.count_bits),
-            best_rate(static_cast<double>(kRoofProducts), kernels.multiply)};
+    return {
+        best_rate(static_cast<double>(bytes), [&] { return kernels.read(buffer.data(), bytes); }),
+        best_rate(static_cast<double>(kRoofBits), kernels.count_bits),
+        best_rate(static_cast<double>(kRoofProducts), kernels.multiply)};
 }
 
 }  // namespace idmesh::matcher

@@ -38,9 +38,9 @@ std::uint32_t first_fingers(const ReadyProbes::Person& person, const PeopleSearc
     return fingers;
 }
 
-// Of everybody, those whose order is refined and those who are then compared. One or two fingers and
-// nothing else are little to go by: their shortlists are longer, in shares that were seen to lose
-// next to none of one finger's mates (docs/MATCHING_FINGERS.md).
+// Of everybody, those whose order is refined and those who are then compared. One or two fingers
+// and nothing else are little to go by: their shortlists are longer, in shares that were seen to
+// lose next to none of one finger's mates (docs/MATCHING_FINGERS.md).
 struct Shares {
     double refined, compared;
 };
@@ -180,9 +180,8 @@ std::vector<std::vector<PersonCandidate>> search_in_stages(const Searching& sear
         searching.check();
         const ReadyProbes::Person& probe = searching.probes.people()[person];
         const double share = few_fingers(probe) ? kSharesOfFew[probe.fingers.size()].refined : 0.0;
-        lists[person] =
-            shortlist(searching.snapshot, looked[person],
-                      share_of(share, looked[person].size(), most_compared(search)));
+        lists[person] = shortlist(searching.snapshot, looked[person],
+                                  share_of(share, looked[person].size(), most_compared(search)));
     });
     refine_few(searching, looked, lists);
     const std::vector<std::vector<Finalist>> finalists = choose(searching, lists);

@@ -30,8 +30,8 @@ std::vector<std::int32_t> evidence_of_scores(const std::vector<LookedAt>& rows, 
     }
     std::vector<std::int32_t> evidence(most + std::size_t{1});
     for (std::size_t score = 1; score <= most; ++score) {
-        evidence[score] = rounded(std::log(static_cast<double>(reach[1]) /
-                                           static_cast<double>(reach[score])));
+        evidence[score] =
+            rounded(std::log(static_cast<double>(reach[1]) / static_cast<double>(reach[score])));
     }
     return evidence;
 }

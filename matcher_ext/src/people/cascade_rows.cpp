@@ -108,8 +108,8 @@ class Looking {
         if (visible_[k] == 0) {
             return 0;
         }
-        const std::size_t most = searching_.search.positions == Positions::any ? kScannedAnywhere
-                                                                               : kScannedFingers;
+        const std::size_t most =
+            searching_.search.positions == Positions::any ? kScannedAnywhere : kScannedFingers;
         if (whom_ == ScanWhom::everybody || llr_[person * rows_ + k] != 0.0F) {
             return most;
         }
@@ -226,8 +226,8 @@ ScanOrder scan_order(const ReadyProbes::Person& person, Positions positions) {
         SlotSet set = 0;
         for (std::size_t slot = 0; slot < kFingerSlots; ++slot) {
             const std::uint8_t other = position_of_slot(slot);
-            const bool swapped =
-                positions == Positions::swapped_hands && position != 0 && other == other_hand(position);
+            const bool swapped = positions == Positions::swapped_hands && position != 0 &&
+                                 other == other_hand(position);
             if (positions == Positions::any || position == 0 || other == 0 || other == position ||
                 swapped) {
                 slots.push_back(slot);

@@ -21,7 +21,7 @@ struct LookedAt {
 
 // The fingers of one probe in the order in which they are scanned: the clearest first.
 struct ScanOrder {
-    std::vector<std::size_t> fingers;            // numbers in the probe, at most kMostScanned
+    std::vector<std::size_t> fingers;             // numbers in the probe, at most kMostScanned
     std::vector<std::vector<std::size_t>> slots;  // of the reference, for each
     std::vector<SlotSet> slot_sets;
 };

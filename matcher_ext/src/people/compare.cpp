@@ -90,9 +90,8 @@ Compared judged(Modality modality, std::vector<Pair> pairs,
     Compared made;
     PersonScore score;
     for (const Pair& pair : pairs) {
-        const float llr = pair.tried == 1
-                              ? llr_of(modality, pair.similarity)
-                              : llr_of_best(modality, pair.similarity, pair.tried);
+        const float llr = pair.tried == 1 ? llr_of(modality, pair.similarity)
+                                          : llr_of_best(modality, pair.similarity, pair.tried);
         score.add(modality, llr);
         made.comparisons.push_back({modality, probe_positions[pair.probe],
                                     position_of_slot(pair.slot), pair.similarity, llr});
@@ -147,8 +146,8 @@ PersonComparison compare_person(const ReadyProbes& probes, std::size_t person,
         side.probes.push_back((fingers >> k & 1) != 0 ? probe.fingers[k].position : kLeftOut);
     }
     side.slots = slots_between(present, 0, kFingerSlots);
-    Compared made = compare_side(
-        Modality::finger, side, positions, cost, [&](std::size_t k, std::size_t slot) {
+    Compared made =
+        compare_side(Modality::finger, side, positions, cost, [&](std::size_t k, std::size_t slot) {
             return view.segment->finger(slot)->compare(row, probe.fingers[k].probe);
         });
     side.probes.clear();
@@ -156,8 +155,8 @@ PersonComparison compare_person(const ReadyProbes& probes, std::size_t person,
         side.probes.push_back(iris.position);
     }
     side.slots = slots_between(present, kFirstIrisSlot, kFaceSlot);
-    const Compared irises = compare_side(
-        Modality::iris, side, positions, cost, [&](std::size_t k, std::size_t slot) {
+    const Compared irises =
+        compare_side(Modality::iris, side, positions, cost, [&](std::size_t k, std::size_t slot) {
             const ReadyProbes::Iris& iris = probe.irises[k];
             return view.iris(slot)->similarity(row, probes.iris_groups()[iris.group].probes,
                                                iris.index);

@@ -143,8 +143,7 @@ std::vector<Answer> People::identify(std::span<const PersonProbe> probes,
         const ReadyProbes ready(given, state_->shape, state_->iris_rotation, kGateLlr);
         const Searching searching{snapshot, ready, of_group, state_->pool};
         searching.check();
-        auto found = exact ? search_everybody(searching)
-                           : search_in_stages(searching, group.whom);
+        auto found = exact ? search_everybody(searching) : search_in_stages(searching, group.whom);
         for (std::size_t k = 0; k < given.size(); ++k) {
             answers[group.probes[k]] = {std::move(found[k]), snapshot.people, exact,
                                         exact ? 0.0F : kCascadeLoss};

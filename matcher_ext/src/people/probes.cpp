@@ -37,8 +37,7 @@ ReadyProbes::ReadyProbes(std::span<const PersonProbe> probes, const PersonShape&
     group_irises(irises, iris_rotation, gate_llr);
 }
 
-void ReadyProbes::group_irises(const std::vector<GivenIris>& irises, int rotation,
-                               float gate_llr) {
+void ReadyProbes::group_irises(const std::vector<GivenIris>& irises, int rotation, float gate_llr) {
     const float least = least_similarity(Modality::iris, gate_llr);
     for (std::uint8_t position = 0; position <= kKnownIrises; ++position) {
         std::vector<const GivenIris*> alike;
@@ -52,13 +51,14 @@ void ReadyProbes::group_irises(const std::vector<GivenIris>& irises, int rotatio
             std::vector<const IrisTemplate*> templates;
             std::vector<std::size_t> people;
             for (std::size_t k = first; k < first + count; ++k) {
-                people_[alike[k]->person].irises.push_back({position, iris_groups_.size(), k - first});
+                people_[alike[k]->person].irises.push_back(
+                    {position, iris_groups_.size(), k - first});
                 templates.push_back(alike[k]->iris);
                 people.push_back(alike[k]->person);
             }
-            iris_groups_.push_back({position, std::move(people),
-                                    IrisProbes(templates, rotation,
-                                               std::vector<float>(count, least))});
+            iris_groups_.push_back(
+                {position, std::move(people),
+                 IrisProbes(templates, rotation, std::vector<float>(count, least))});
         }
     }
 }

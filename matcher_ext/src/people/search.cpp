@@ -82,9 +82,9 @@ std::vector<std::vector<PersonCandidate>> search_everybody(const Searching& sear
         const SegmentView& view = searching.snapshot.views[stretch.view];
         for (std::size_t row = stretch.first; row < stretch.last; ++row) {
             if (view.visible(row)) {
-                best[person].add({view.segment->reference_id(row),
-                                  compare_person(searching.probes, person, view, row,
-                                                 search.positions)});
+                best[person].add(
+                    {view.segment->reference_id(row),
+                     compare_person(searching.probes, person, view, row, search.positions)});
             }
         }
     });

@@ -53,8 +53,8 @@ class BestCandidates {
 // For each probe, everybody who is visible compared in full.
 std::vector<std::vector<PersonCandidate>> search_everybody(const Searching& searching);
 
-// Whose fingers a cascade scans: everybody's, or theirs whom an iris or the face names, and of those
-// who have not all of these to be named by, fewer fingers.
+// Whose fingers a cascade scans: everybody's, or theirs whom an iris or the face names, and of
+// those who have not all of these to be named by, fewer fingers.
 enum class ScanWhom : std::uint8_t { everybody, named };
 
 // For each probe, the best of those that the cascade names.

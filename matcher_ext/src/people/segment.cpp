@@ -105,8 +105,7 @@ void PeopleSegment::put(std::size_t row, const Placed& one) {
             read(fingers_[one.slot])->put(row, std::get<FingerTemplate>(*one.value));
             break;
         case Modality::iris:
-            read(irises_[one.slot - kFirstIrisSlot])
-                ->put(row, std::get<IrisTemplate>(*one.value));
+            read(irises_[one.slot - kFirstIrisSlot])->put(row, std::get<IrisTemplate>(*one.value));
             break;
         case Modality::face:
             read(face_)->put(row, std::get<FaceTemplate>(*one.value));
@@ -121,8 +120,7 @@ void PeopleSegment::copy(std::size_t row, std::size_t slot, const PeopleSegment&
             read(fingers_[slot])->copy(row, *from.finger(slot), from_row);
             break;
         case Modality::iris:
-            read(irises_[slot - kFirstIrisSlot])
-                ->put(row, from.iris(slot)->view().iris(from_row));
+            read(irises_[slot - kFirstIrisSlot])->put(row, from.iris(slot)->view().iris(from_row));
             break;
         case Modality::face:
             read(face_)->copy(row, *from.face(), from_row);

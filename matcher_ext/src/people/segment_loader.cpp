@@ -40,8 +40,8 @@ std::unique_ptr<SegmentLoader::State> SegmentLoader::State::make(
     made->people = std::move(people);
     made->rows = rows;
     for (const auto& plane : made->segment->planes(rows, columns)) {
-        const auto described = std::find_if(planes.begin(), planes.end(),
-                                            [&](const auto& one) { return one.name == plane.name; });
+        const auto described = std::find_if(
+            planes.begin(), planes.end(), [&](const auto& one) { return one.name == plane.name; });
         if (described == planes.end()) {
             malformed("planes", "The plane " + plane.name + " is missing.");
         }

@@ -64,7 +64,8 @@ std::string name_of_slot(std::size_t slot) {
     if (number < places.known) {
         return name + std::to_string(number + 1);
     }
-    return places.unknown == 1 ? name : name + "-unknown" + std::to_string(number - places.known + 1);
+    return places.unknown == 1 ? name
+                               : name + "-unknown" + std::to_string(number - places.known + 1);
 }
 
 std::vector<Placed> placed(std::span<const PositionedTemplate> templates) {
@@ -83,7 +84,8 @@ std::vector<Placed> placed(std::span<const PositionedTemplate> templates) {
         std::size_t slot = places.first + one.position - 1;
         if (one.position == 0) {
             slot = places.first + places.known;
-            while (slot < places.first + places.known + places.unknown && (taken >> slot & 1) != 0) {
+            while (slot < places.first + places.known + places.unknown &&
+                   (taken >> slot & 1) != 0) {
                 ++slot;
             }
             if (slot == places.first + places.known + places.unknown) {

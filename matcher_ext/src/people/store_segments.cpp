@@ -21,10 +21,9 @@ bool PeopleStore::small(const Segment& segment) noexcept {
 }
 
 PeopleStore::Segment PeopleStore::next_to_compact() {
-    const auto found =
-        std::find_if(sealed_.begin(), sealed_.end(), [&](const Segment& segment) {
-            return segment->sparse() || (merging_ && small(segment));
-        });
+    const auto found = std::find_if(sealed_.begin(), sealed_.end(), [&](const Segment& segment) {
+        return segment->sparse() || (merging_ && small(segment));
+    });
     if (found != sealed_.end()) {
         return *found;
     }
@@ -32,9 +31,10 @@ PeopleStore::Segment PeopleStore::next_to_compact() {
     return nullptr;
 }
 
-// Moves what lives in segments that are sparse, or small and many, to the open one, and lets go of them; searches that
-// began before still hold them, and see their rows where they were. For a while the memory of one
-// segment is taken twice, beyond the limit if need be: else a full gallery could never shrink.
+// Moves what lives in segments that are sparse, or small and many, to the open one, and lets go of
+// them; searches that began before still hold them, and see their rows where they were. For a while
+// the memory of one segment is taken twice, beyond the limit if need be: else a full gallery could
+// never shrink.
 void PeopleStore::compact() {
     Segment sparse;
     std::size_t row = 0;

@@ -1,10 +1,10 @@
 #include "idmesh/matcher/worker_pool.hpp"
 
+#include <pthread.h>
 #include <algorithm>
 #include <cassert>
 #include <csignal>
 #include <cstdio>
-#include <pthread.h>
 
 namespace idmesh::matcher {
 

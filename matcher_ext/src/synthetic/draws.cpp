@@ -96,8 +96,8 @@ double turns_of(double y, double x) noexcept {
     const double r = std::min(ax, ay) / most;
     const double s = r * r;
     // Arc tangent on [0, 1], after Abramowitz and Stegun 4.4.49, in turns.
-    double t = r * (0.9998660 + s * (-0.3302995 +
-                                     s * (0.1801410 + s * (-0.0851330 + s * 0.0208351)))) /
+    double t = r *
+               (0.9998660 + s * (-0.3302995 + s * (0.1801410 + s * (-0.0851330 + s * 0.0208351)))) /
                6.283185307179586;
     if (ay > ax) {
         t = 0.25 - t;

@@ -33,8 +33,8 @@ class Draws {
     double uniform() noexcept;  // in [0, 1)
     double between(double low, double high) noexcept;
     bool chance(double proportion) noexcept;
-    double normal() noexcept;           // mean 0, deviation 1, within +-3.5
-    int count(double mean) noexcept;    // near to Poisson's
+    double normal() noexcept;         // mean 0, deviation 1, within +-3.5
+    int count(double mean) noexcept;  // near to Poisson's
     // Uniform, mean 0, deviation 1; count is a multiple of 4.
     void signs(float* out, int count) noexcept;
 

@@ -15,9 +15,9 @@ namespace {
 constexpr double kFirstVariance = 2.0;
 // Groups that encoders tell apart less well: sex, age, origin.
 constexpr std::uint64_t kGroups = 24;
-constexpr float kGroupPart = 0.36F;    // its square is the cosine that a group adds
-constexpr float kCommonPart = 0.10F;   // of all faces
-constexpr double kMeanAngle = 0.098;   // turns, of a capture from its person
+constexpr float kGroupPart = 0.36F;   // its square is the cosine that a group adds
+constexpr float kCommonPart = 0.10F;  // of all faces
+constexpr double kMeanAngle = 0.098;  // turns, of a capture from its person
 constexpr double kAngleDeviation = 0.019;
 constexpr double kSpoiltAngle = 0.205;
 constexpr double kFarthest = 0.24;

@@ -55,9 +55,8 @@ Made make_finger(const Population& population, std::uint64_t person, int positio
     Draws pattern(Subject::finger_pattern, {population.seed, person, where});
     Made made{{}, RidgeFlow(pattern, skin, position)};
     Draws draws(Subject::finger_minutiae, {population.seed, person, where});
-    const auto wanted = static_cast<std::size_t>(
-        std::clamp((kMeanMinutiae + 8 * draws.normal()) * skin.density, kFewestMinutiae,
-                   kMostSown));
+    const auto wanted = static_cast<std::size_t>(std::clamp(
+        (kMeanMinutiae + 8 * draws.normal()) * skin.density, kFewestMinutiae, kMostSown));
     // Neighbours more often run the same way than not.
     const double wave_x = draws.normal() / 330;
     const double wave_y = draws.normal() / 330;
@@ -131,8 +130,8 @@ bool record(const Placement& placed, double x, double y, double turns, double cl
 FingerNoise noise_of(const Population& population, std::uint64_t person, std::uint64_t capture,
                      Draws& draws) noexcept {
     Draws session(Subject::finger_session, {population.seed, person, capture});
-    const double z =
-        0.35 * skin_of(population, person).dryness + 0.35 * session.normal() + 0.87 * draws.normal();
+    const double z = 0.35 * skin_of(population, person).dryness + 0.35 * session.normal() +
+                     0.87 * draws.normal();
     FingerNoise how{};
     how.severity = severity_of(z);
     const double strength = how.severity * population.noise;
@@ -143,9 +142,8 @@ FingerNoise noise_of(const Population& population, std::uint64_t person, std::ui
     return how;
 }
 
-void see(const MasterFinger& finger, const FingerNoise& how, double noise,
-         const Placement& placed, const Distortion& bent, Draws& draws,
-         FingerCapture& out) noexcept {
+void see(const MasterFinger& finger, const FingerNoise& how, double noise, const Placement& placed,
+         const Distortion& bent, Draws& draws, FingerCapture& out) noexcept {
     constexpr double kAhead = 4.0;  // pixels: far enough to tell how a direction turns
     for (std::size_t k = 0; k < finger.count; ++k) {
         const MasterMinutia& one = finger.minutiae[k];
@@ -180,8 +178,8 @@ void invent(const RidgeFlow& flow, int count, const Placement& placed, Draws& dr
         sow(draws, placed.size, x, y);
         x += placed.middle_x;
         y += placed.middle_y;
-        const double turns = flow.turns(x, y) + (draws.chance(0.5) ? 0.5 : 0.0) +
-                             0.15 * kRadian * draws.normal();
+        const double turns =
+            flow.turns(x, y) + (draws.chance(0.5) ? 0.5 : 0.0) + 0.15 * kRadian * draws.normal();
         record(placed, x, y, turns, draws.between(0.2, 0.9), draws.chance(0.5), out);
     }
 }

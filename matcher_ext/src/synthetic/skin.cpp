@@ -91,8 +91,7 @@ Distortion::Distortion(Draws& draws, double severity, double noise) noexcept {
 }
 
 void Distortion::move(double& x, double& y) const noexcept {
-    const double twist =
-        twist_ / (1.0 + (x * x + y * y) / (kTwistReach * kTwistReach));
+    const double twist = twist_ / (1.0 + (x * x + y * y) / (kTwistReach * kTwistReach));
     double moved_x = x * (1 + swell_x_) - twist * y;
     double moved_y = y * (1 + swell_y_) + twist * x;
     for (const Wave& wave : wave_) {

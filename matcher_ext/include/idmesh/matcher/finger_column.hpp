@@ -2,8 +2,8 @@
 //
 // A search scans all rows by the descriptors of their best minutiae (stage 1, integers only),
 // refines the order of the most promising ones, and compares the first of those in full (stage 2).
-// Stored are, to the row, 576 bytes of descriptors and 4 bytes to the minutia; the other descriptors
-// are made anew for the few rows that reach stage 2.
+// Stored are, to the row, 576 bytes of descriptors and 4 bytes to the minutia; the other
+// descriptors are made anew for the few rows that reach stage 2.
 #pragma once
 
 #include <cstddef>
@@ -65,7 +65,7 @@ class FingerColumn {
     std::vector<PlaneBytes> planes(std::size_t rows);  // for saving, and for filling when loaded
     // Whether rows that were filled in are such as put() writes; else nothing may be compared.
     bool well_formed(std::size_t rows) const noexcept;
-    bool settle(std::size_t rows) noexcept;            // no more writes: Plane::settle each
+    bool settle(std::size_t rows) noexcept;  // no more writes: Plane::settle each
     std::size_t bytes(std::size_t rows) const noexcept;
 
   private:

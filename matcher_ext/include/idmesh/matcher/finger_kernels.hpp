@@ -35,8 +35,8 @@ struct FingerScanProbe {
 
 // Rows of a column, one after the other.
 struct FingerScanRows {
-    const std::uint64_t* words;  // kScanWords to the row, aligned to 64 bytes
-    const std::uint8_t* bits;    // set in each descriptor, kScanMinutiae to the row
+    const std::uint64_t* words;     // kScanWords to the row, aligned to 64 bytes
+    const std::uint8_t* bits;       // set in each descriptor, kScanMinutiae to the row
     const std::uint32_t* minutiae;  // kMaxMinutiae to the row, the direction in the lowest byte
 };
 
@@ -61,9 +61,9 @@ inline constexpr std::size_t kMaxSeeds = 64;
 // beyond count up to a multiple of 16.
 struct FingerSeeds {
     std::size_t count;
-    std::uint8_t probe[kMaxSeeds], reference[kMaxSeeds];                       // minutia numbers
-    alignas(64) float probe_x[kMaxSeeds], probe_y[kMaxSeeds];                  // pixels
-    alignas(64) float reference_x[kMaxSeeds], reference_y[kMaxSeeds];          // pixels
+    std::uint8_t probe[kMaxSeeds], reference[kMaxSeeds];               // minutia numbers
+    alignas(64) float probe_x[kMaxSeeds], probe_y[kMaxSeeds];          // pixels
+    alignas(64) float reference_x[kMaxSeeds], reference_y[kMaxSeeds];  // pixels
     alignas(64) float cosine[kMaxSeeds], sine[kMaxSeeds];  // of reference minus probe direction
     alignas(64) float likeness[kMaxSeeds];                 // of the descriptors, 0 to 1
 };
@@ -102,8 +102,7 @@ struct FingerKernels {
     // The pairs of at least the likeness from which on there are no more than `most` (up to
     // kMaxSeeds); the first of them where there is no such likeness.
     void (*find_seeds)(const FingerPoints& probe, const FingerPoints& reference,
-                       const FingerLikeness& likeness, std::size_t most,
-                       FingerSeeds& out) noexcept;
+                       const FingerLikeness& likeness, std::size_t most, FingerSeeds& out) noexcept;
     void (*find_agreement)(const FingerSeeds& seeds, FingerAgreement& out) noexcept;
     // Of each seed by those that agree with it, by power iteration; the largest is 1.
     void (*find_support)(const FingerSeeds& seeds, const FingerAgreement& agreement,

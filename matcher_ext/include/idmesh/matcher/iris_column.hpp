@@ -16,7 +16,8 @@ namespace idmesh::matcher {
 inline constexpr std::size_t kMaxIrisProbes = 64;
 
 // lossless:  hits every template whose similarity is least_similarity or more.
-// two_stage: first looks at a quarter of the bits, so it may miss some: see iris_loss_bound. Layouts
+// two_stage: first looks at a quarter of the bits, so it may miss some: see iris_loss_bound.
+// Layouts
 //            it is not calibrated for are searched losslessly.
 enum class IrisGate { lossless, two_stage };
 
@@ -43,7 +44,9 @@ class IrisProbes {
 
     const IrisScan& all_bits() const noexcept { return all_; }
     // Null where the layout has no gate of two stages.
-    const IrisScan* spread_bits() const noexcept { return spread_.probes != 0 ? &spread_ : nullptr; }
+    const IrisScan* spread_bits() const noexcept {
+        return spread_.probes != 0 ? &spread_ : nullptr;
+    }
 
     // At the rotation with the greatest similarity, compared as exact integers; of equals the first
     // from -rotation up. reference: words of code, words of mask.

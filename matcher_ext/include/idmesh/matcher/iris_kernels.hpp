@@ -34,14 +34,14 @@ struct IrisScan {
     std::size_t probes;
     const IrisWeights* weights;    // [probe]
     const std::uint64_t* rotated;  // [probe][rotation][words of code, words of mask]
-    // For AMX, the probe in bytes, weighted: of code 0 where masked, 1 bits as -weights.code, 0 bits
-    // as weights.code; of mask -weights.mask. Either may be null.
-    // [probe][code, mask][row][line_bytes]: byte t is that of angle t - rotation, going round, so
-    // that byte k + j is what the rotation before the last by j has at angle k.
+    // For AMX, the probe in bytes, weighted: of code 0 where masked, 1 bits as -weights.code, 0
+    // bits as weights.code; of mask -weights.mask. Either may be null. [probe][code,
+    // mask][row][line_bytes]: byte t is that of angle t - rotation, going round, so that byte k + j
+    // is what the rotation before the last by j has at angle k.
     const std::int8_t* lines;
     std::size_t line_bytes;
-    // [probe][16 rotations][words of code, words of mask][16][64]: a tile of each 64 bits, a row for
-    // each rotation; 64-byte aligned.
+    // [probe][16 rotations][words of code, words of mask][16][64]: a tile of each 64 bits, a row
+    // for each rotation; 64-byte aligned.
     const std::int8_t* tiles;
 };
 
@@ -72,9 +72,17 @@ struct IrisKernels {
 const IrisKernels& iris_kernels(InstructionSet set) noexcept;
 const IrisKernels& iris_kernels() noexcept;
 
-namespace serial { extern const IrisKernels iris; }
-namespace avx2 { extern const IrisKernels iris; }
-namespace avx512 { extern const IrisKernels iris; }
-namespace amx { extern const IrisKernels iris; }
+namespace serial {
+extern const IrisKernels iris;
+}
+namespace avx2 {
+extern const IrisKernels iris;
+}
+namespace avx512 {
+extern const IrisKernels iris;
+}
+namespace amx {
+extern const IrisKernels iris;
+}
 
 }  // namespace idmesh::matcher

@@ -58,7 +58,7 @@ struct PersonCandidate {
 struct Answer {
     std::vector<PersonCandidate> candidates;  // score descending, then reference_id ascending
     std::uint64_t searched = 0;               // people looked at
-    bool exact = false;  // the candidates are those of an exhaustive search
+    bool exact = false;                       // the candidates are those of an exhaustive search
     float loss_bound = 0.0F;  // of mated searches, the greatest share that the cascade may lose
 };
 

@@ -1,9 +1,10 @@
 // From similarities to one score of a person, and from scores to decisions.
 //
-// A score is a sum of logarithms (natural) of likelihood ratios: how much likelier what was compared
-// is of one person than of two. What was not compared says nothing and adds nothing. 0 says nothing
-// either way. The ratio has a mean of at most 1 over non-mated comparisons, so at most one non-mated
-// person in exp(score) reaches a score; score_at_fpir() and fpir_at() follow from that alone.
+// A score is a sum of logarithms (natural) of likelihood ratios: how much likelier what was
+// compared is of one person than of two. What was not compared says nothing and adds nothing. 0
+// says nothing either way. The ratio has a mean of at most 1 over non-mated comparisons, so at most
+// one non-mated person in exp(score) reaches a score; score_at_fpir() and fpir_at() follow from
+// that alone.
 //
 // A similarity is that of finger_similarity() or iris_similarity(); of faces it is the cosine.
 #pragma once

@@ -17,13 +17,13 @@ namespace idmesh::matcher::synthetic {
 
 // How often a capture goes wrong; proportions. All 0: never.
 struct BadCaptures {
-    double spoilt_face = 0.0;    // of the captures: someone's face, but not recognisably the person's
-    double missing_face = 0.0;   // of the captures
-    double masked_iris = 0.0;    // of the eyes captured: a quarter is left to compare
-    double missing_finger = 0.0; // of the fingers captured: bandaged
-    double lost_finger = 0.0;    // of the fingers a person has, for good
-    double swapped_hands = 0.0;  // of the captures: right and left are exchanged
-    double children = 0.0;       // of the people: no irises are taken
+    double spoilt_face = 0.0;  // of the captures: someone's face, but not recognisably the person's
+    double missing_face = 0.0;    // of the captures
+    double masked_iris = 0.0;     // of the eyes captured: a quarter is left to compare
+    double missing_finger = 0.0;  // of the fingers captured: bandaged
+    double lost_finger = 0.0;     // of the fingers a person has, for good
+    double swapped_hands = 0.0;   // of the captures: right and left are exchanged
+    double children = 0.0;        // of the people: no irises are taken
 };
 
 // What a large enrolment has to expect.

@@ -163,10 +163,9 @@ void look_closely(Scan& scan, std::size_t block, std::size_t group, __m512i adde
     const std::size_t end = std::min(block + kBlock, scan.rows.count);
     const std::int32_t* products = scan.products[group];
     for (std::size_t row = block; row < end; ++row, products += 16) {
-        const __mmask16 found =
-            above(_mm512_sub_epi32(load(products), added),
-                  _mm512_set1_ps(scan.rows.codes_per_unit[row]), reach, _mm512_set1_ps(errors[row]),
-                  spread);
+        const __mmask16 found = above(_mm512_sub_epi32(load(products), added),
+                                      _mm512_set1_ps(scan.rows.codes_per_unit[row]), reach,
+                                      _mm512_set1_ps(errors[row]), spread);
         if (found == 0) {
             continue;
         }

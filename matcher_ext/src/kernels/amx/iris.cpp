@@ -30,8 +30,8 @@ struct alignas(64) Sums {
     std::int32_t tile[2 * kBlocks][kTile / 4];
 };
 
-// Widens one word of 16 templates: bytes of code (1, -1, 0 where masked); kBlocks tiles further those
-// of mask (1, 0), so that tiles lie in the order of their use.
+// Widens one word of 16 templates: bytes of code (1, -1, 0 where masked); kBlocks tiles further
+// those of mask (1, 0), so that tiles lie in the order of their use.
 inline __attribute__((always_inline)) void widen(const std::uint64_t* code,
                                                  const std::uint64_t* mask,
                                                  std::uint8_t* out) noexcept {
@@ -180,8 +180,7 @@ class Lossless {
     void widen_word(std::size_t word, std::size_t slot) noexcept {
         for (std::size_t b = 0; b < kBlocks; ++b) {
             const std::uint64_t* code = blocks_[b] + word * kIrisLanes;
-            widen(code, code + scan_.words * kIrisLanes,
-                  bits_ + (slot * 2 * kBlocks + b) * kTile);
+            widen(code, code + scan_.words * kIrisLanes, bits_ + (slot * 2 * kBlocks + b) * kTile);
         }
     }
 
@@ -223,7 +222,8 @@ struct Passed {
     std::uint16_t templates;
 };
 
-// Finishes what passes with all bits, some blocks later than found: they come from memory meanwhile.
+// Finishes what passes with all bits, some blocks later than found: they come from memory
+// meanwhile.
 class Finisher {
   public:
     Finisher(const IrisScan& scan, const std::uint64_t* blocks, std::uint16_t* hits) noexcept
@@ -251,7 +251,8 @@ class Finisher {
             }
             std::uint16_t& hits = hits_[one.block * scan_.probes + one.probe];
             hits = static_cast<std::uint16_t>(
-                hits | (one.templates & avx512::pass(scan_, one.probe, one.rotation, lanes_[slot])));
+                hits |
+                (one.templates & avx512::pass(scan_, one.probe, one.rotation, lanes_[slot])));
         }
         count_ = 0;
     }

@@ -30,9 +30,9 @@ std::int32_t shifted_product(const std::uint8_t* plane, std::size_t bytes,
             _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(a, 4), nibble), load(codes)),
             _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(b, 4), nibble),
                                  load(codes + 32)));
-        const __m256i other = _mm256_add_epi16(
-            _mm256_maddubs_epi16(_mm256_and_si256(a, nibble), load(codes + 64)),
-            _mm256_maddubs_epi16(_mm256_and_si256(b, nibble), load(codes + 96)));
+        const __m256i other =
+            _mm256_add_epi16(_mm256_maddubs_epi16(_mm256_and_si256(a, nibble), load(codes + 64)),
+                             _mm256_maddubs_epi16(_mm256_and_si256(b, nibble), load(codes + 96)));
         sum = _mm256_add_epi32(
             sum, _mm256_madd_epi16(_mm256_add_epi16(one, other), _mm256_set1_epi16(1)));
     }
@@ -62,16 +62,16 @@ void gate_faces(const FaceRows& rows, const FaceQuery& query, std::uint64_t* hit
         std::uint64_t found = 0;
         for (std::size_t q = 0; q < query.probes; ++q) {
             const std::int8_t* probe = query.codes + q * 2 * rows.row_bytes;
-            const std::int32_t coarse = 16 * (shifted_product(high, rows.row_bytes, probe) -
-                                              8 * query.code_sum[q]);
+            const std::int32_t coarse =
+                16 * (shifted_product(high, rows.row_bytes, probe) - 8 * query.code_sum[q]);
             if (!above(coarse, codes_per_unit, query.reach[q], rows.coarse_error[row],
                        query.spread[q])) {
                 continue;
             }
-            const std::int32_t fine = coarse + shifted_product(low, rows.row_bytes, probe) -
-                                      8 * query.code_sum[q];
-            const bool hit = above(fine, codes_per_unit, query.reach[q], rows.fine_error[row],
-                                   query.spread[q]);
+            const std::int32_t fine =
+                coarse + shifted_product(low, rows.row_bytes, probe) - 8 * query.code_sum[q];
+            const bool hit =
+                above(fine, codes_per_unit, query.reach[q], rows.fine_error[row], query.spread[q]);
             found |= std::uint64_t{hit} << q;
         }
         hits[row] = found;

@@ -65,12 +65,11 @@ void count_some(const std::uint64_t* code, const std::uint64_t* mask, const std:
             const auto load = [&](const std::uint64_t* from) {
                 return _mm256_load_si256(reinterpret_cast<const __m256i*>(from + at));
             };
-            const __m256i both =
-                _mm256_and_si256(_mm256_set1_epi64x(static_cast<long long>(mask[w])),
-                                 load(lane_masks));
+            const __m256i both = _mm256_and_si256(
+                _mm256_set1_epi64x(static_cast<long long>(mask[w])), load(lane_masks));
             const __m256i differ = _mm256_and_si256(
-                both, _mm256_xor_si256(_mm256_set1_epi64x(static_cast<long long>(code[w])),
-                                       load(lanes)));
+                both,
+                _mm256_xor_si256(_mm256_set1_epi64x(static_cast<long long>(code[w])), load(lanes)));
             compared = _mm256_add_epi8(compared, bits_of_bytes(both));
             mismatched = _mm256_add_epi8(mismatched, bits_of_bytes(differ));
         }
@@ -82,8 +81,7 @@ void count_some(const std::uint64_t* code, const std::uint64_t* mask, const std:
 
 unsigned pass(const IrisScan& scan, std::size_t probe, std::size_t rotation,
               const std::uint64_t* lanes) noexcept {
-    const std::uint64_t* code =
-        scan.rotated + (probe * scan.rotations + rotation) * 2 * scan.words;
+    const std::uint64_t* code = scan.rotated + (probe * scan.rotations + rotation) * 2 * scan.words;
     const std::uint64_t* lane_masks = lanes + scan.words * kIrisLanes;
     Counts counts;
     for (std::size_t v = 0; v < kVectors; ++v) {
@@ -104,8 +102,7 @@ unsigned pass(const IrisScan& scan, std::size_t probe, std::size_t rotation,
         const __m256i positive =
             _mm256_cmpgt_epi64(_mm256_mul_epi32(counts.compared[v], of_compared),
                                _mm256_mul_epi32(counts.mismatched[v], of_mismatched));
-        passed |= static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(positive)))
-                  << 4 * v;
+        passed |= static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(positive))) << 4 * v;
     }
     return passed;
 }

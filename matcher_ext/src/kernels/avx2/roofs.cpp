@@ -32,8 +32,8 @@ std::uint64_t read(const std::byte* bytes, std::size_t count) noexcept {
 
 // Bits by look-up of nibbles, as there is no instruction for them in this set.
 std::uint64_t count_bits() noexcept {
-    const __m256i table = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+    const __m256i table =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
     const __m256i nibble = _mm256_set1_epi8(15);
     __m256i word = _mm256_set1_epi8(0x35);
     __m256i sums[kChains] = {};
@@ -41,8 +41,8 @@ std::uint64_t count_bits() noexcept {
         for (__m256i& sum : sums) {
             __asm__("" : "+x"(word));
             const __m256i low = _mm256_shuffle_epi8(table, _mm256_and_si256(word, nibble));
-            const __m256i high = _mm256_shuffle_epi8(
-                table, _mm256_and_si256(_mm256_srli_epi16(word, 4), nibble));
+            const __m256i high =
+                _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(word, 4), nibble));
             sum = _mm256_add_epi64(
                 sum, _mm256_sad_epu8(_mm256_add_epi8(low, high), _mm256_setzero_si256()));
         }

@@ -58,9 +58,9 @@ __m128i four_products(const std::uint8_t* high, std::size_t stride, std::size_t 
             lower[row] = _mm512_dpbusd_epi32(lower[row], lower_shifted(bytes), second);
         }
     }
-    const __m128i sums = sums_of(
-        _mm512_add_epi32(upper[0], lower[0]), _mm512_add_epi32(upper[1], lower[1]),
-        _mm512_add_epi32(upper[2], lower[2]), _mm512_add_epi32(upper[3], lower[3]));
+    const __m128i sums =
+        sums_of(_mm512_add_epi32(upper[0], lower[0]), _mm512_add_epi32(upper[1], lower[1]),
+                _mm512_add_epi32(upper[2], lower[2]), _mm512_add_epi32(upper[3], lower[3]));
     return _mm_sub_epi32(sums, _mm_set1_epi32(16 * 8 * code_sum));
 }
 
@@ -95,10 +95,9 @@ void gate_block(const FaceRows& rows, const FaceQuery& query, std::size_t first,
         // Of fewer than four rows the first one is read again in place of the others.
         const bool whole = k + 4 <= count;
         for (std::size_t row = 0; row < (whole ? 1 : count - k); ++row) {
-            const __m128i four =
-                four_products(high + row * rows.row_bytes, whole ? rows.row_bytes : 0,
-                              rows.row_bytes, query.codes + q * 2 * rows.row_bytes,
-                              query.code_sum[q]);
+            const __m128i four = four_products(
+                high + row * rows.row_bytes, whole ? rows.row_bytes : 0, rows.row_bytes,
+                query.codes + q * 2 * rows.row_bytes, query.code_sum[q]);
             if (whole) {
                 _mm_store_si128(reinterpret_cast<__m128i*>(products + k), four);
             } else {
@@ -106,12 +105,10 @@ void gate_block(const FaceRows& rows, const FaceQuery& query, std::size_t first,
             }
         }
     }
-    auto found = static_cast<unsigned>(
-        above(_mm512_maskz_load_epi32(valid, products),
-              _mm512_maskz_loadu_ps(valid, rows.codes_per_unit + first),
-              _mm512_set1_ps(query.reach[q]),
-              _mm512_maskz_loadu_ps(valid, rows.coarse_error + first),
-              _mm512_set1_ps(query.spread[q])));
+    auto found = static_cast<unsigned>(above(
+        _mm512_maskz_load_epi32(valid, products),
+        _mm512_maskz_loadu_ps(valid, rows.codes_per_unit + first), _mm512_set1_ps(query.reach[q]),
+        _mm512_maskz_loadu_ps(valid, rows.coarse_error + first), _mm512_set1_ps(query.spread[q])));
     for (; found != 0; found &= found - 1) {
         const auto k = static_cast<std::size_t>(__builtin_ctz(found));
         hits[first + k] |= std::uint64_t{fine_hit(rows, query, first + k, q, products[k])} << q;
@@ -127,8 +124,8 @@ void widen(const std::uint8_t* high, const std::uint8_t* low, std::size_t row_by
         const __m512i h = _mm512_xor_si512(load(high + at), flip);
         const __m512i l = _mm512_xor_si512(load(low + at), flip);
         // upper ? a : b, bit by bit
-        _mm512_store_si512(out + 2 * at, _mm512_ternarylogic_epi64(
-                                             upper, h, _mm512_srli_epi16(l, 4), 0xCA));
+        _mm512_store_si512(out + 2 * at,
+                           _mm512_ternarylogic_epi64(upper, h, _mm512_srli_epi16(l, 4), 0xCA));
         _mm512_store_si512(out + 2 * at + kLineBytes,
                            _mm512_ternarylogic_epi64(upper, _mm512_slli_epi16(h, 4), l, 0xCA));
     }
@@ -165,11 +162,10 @@ void gate_four(const FaceRows& rows, const FaceQuery& query, std::size_t first,
     for (std::size_t row = 0; row < std::min<std::size_t>(4, rows.count - first); ++row) {
         std::uint64_t found = 0;
         for (std::size_t g = 0; g < kGroups; ++g) {
-            const __mmask16 hit =
-                above(product[row][g], _mm512_set1_ps(rows.codes_per_unit[first + row]),
-                      _mm512_loadu_ps(query.reach + 16 * g),
-                      _mm512_set1_ps(rows.fine_error[first + row]),
-                      _mm512_loadu_ps(query.spread + 16 * g));
+            const __mmask16 hit = above(
+                product[row][g], _mm512_set1_ps(rows.codes_per_unit[first + row]),
+                _mm512_loadu_ps(query.reach + 16 * g), _mm512_set1_ps(rows.fine_error[first + row]),
+                _mm512_loadu_ps(query.spread + 16 * g));
             found |= std::uint64_t{hit} << 16 * g;
         }
         hits[first + row] = found;

@@ -66,12 +66,12 @@ std::uint16_t scan_row(const FingerScanProbe& probe, const std::uint64_t* words,
 }
 
 void scan_wide(const FingerScanProbe& probe, const FingerScanRows& rows, std::size_t first,
-          std::size_t last, std::uint16_t* scores) noexcept {
+               std::size_t last, std::uint16_t* scores) noexcept {
     const FingerTables& t = finger_tables();
     for (std::size_t row = first; row < last; ++row) {
-        scores[row - first] = scan_row(probe, rows.words + row * kScanWords,
-                                       rows.bits + row * kScanMinutiae,
-                                       rows.minutiae + row * kMaxMinutiae, t);
+        scores[row - first] =
+            scan_row(probe, rows.words + row * kScanWords, rows.bits + row * kScanMinutiae,
+                     rows.minutiae + row * kMaxMinutiae, t);
     }
 }
 
@@ -79,8 +79,8 @@ void add_neighbour(const FingerTables& t, int field, std::uint8_t relative,
                    __m512i* cells) noexcept {
     // As the upper byte, so that the upper half of the product is the weight times the spot's.
     const __m512i spots = _mm512_slli_epi16(
-        _mm512_cvtepu8_epi16(_mm256_load_si256(
-            reinterpret_cast<const __m256i*>(t.spot[field]))), 8);
+        _mm512_cvtepu8_epi16(_mm256_load_si256(reinterpret_cast<const __m256i*>(t.spot[field]))),
+        8);
     for (std::size_t d = 0; d < kSpotDirections; ++d) {
         const __m512i weight = _mm512_set1_epi16(t.direction[relative][d]);
         cells[d] = _mm512_add_epi16(cells[d], _mm512_mulhi_epu16(spots, weight));
@@ -120,9 +120,8 @@ void describe_wide(const Minutia* minutiae, std::size_t count, Descriptor* out) 
         }
         const __m512i set = _mm512_set1_epi16(kBitAt);
         for (std::size_t w = 0; w < kDescriptorWords; ++w) {
-            out[self].bits[w] =
-                std::uint64_t{_mm512_cmpge_epu16_mask(cells[2 * w], set)} |
-                std::uint64_t{_mm512_cmpge_epu16_mask(cells[2 * w + 1], set)} << 32;
+            out[self].bits[w] = std::uint64_t{_mm512_cmpge_epu16_mask(cells[2 * w], set)} |
+                                std::uint64_t{_mm512_cmpge_epu16_mask(cells[2 * w + 1], set)} << 32;
         }
     }
 }
@@ -149,12 +148,11 @@ void find_likeness_wide(const FingerPoints& probe, const FingerPoints& reference
         const __m512i my_weight = _mm512_set1_epi64(t.weight[bits_of(mine, 1)]);
         alignas(64) std::uint8_t row[kMaxMinutiae] = {};
         for (std::size_t g = 0; g < groups; ++g) {
-            const __m512i both =
-                bits_in_both(reinterpret_cast<const __m512i*>(words[g]), mine);
-            const __m512i alike = _mm512_srli_epi64(
-                _mm512_mul_epu32(_mm512_mul_epu32(both, my_weight),
-                                 _mm512_load_si512(weight + g * 8)),
-                kLikenessShift);
+            const __m512i both = bits_in_both(reinterpret_cast<const __m512i*>(words[g]), mine);
+            const __m512i alike =
+                _mm512_srli_epi64(_mm512_mul_epu32(_mm512_mul_epu32(both, my_weight),
+                                                   _mm512_load_si512(weight + g * 8)),
+                                  kLikenessShift);
             _mm_storel_epi64(reinterpret_cast<__m128i*>(row + g * 8),
                              _mm512_cvtepi64_epi8(_mm512_min_epu32(alike, top)));
         }
@@ -176,8 +174,7 @@ std::size_t count_from_wide(const FingerLikeness& likeness, std::size_t rows, in
 }
 
 void find_seeds_wide(const FingerPoints& probe, const FingerPoints& reference,
-                     const FingerLikeness& likeness, std::size_t most,
-                     FingerSeeds& out) noexcept {
+                     const FingerLikeness& likeness, std::size_t most, FingerSeeds& out) noexcept {
     const FingerTables& t = finger_tables();
     int low = 1;
     int high = 255;
@@ -205,9 +202,8 @@ void find_seeds_wide(const FingerPoints& probe, const FingerPoints& reference,
 __m512 lengths_of(__m512 x, __m512 y) noexcept {
     const __m512 along = _mm512_abs_ps(x);
     const __m512 across = _mm512_abs_ps(y);
-    return _mm512_add_ps(
-        _mm512_mul_ps(_mm512_set1_ps(0.96F), _mm512_max_ps(along, across)),
-        _mm512_mul_ps(_mm512_set1_ps(0.398F), _mm512_min_ps(along, across)));
+    return _mm512_add_ps(_mm512_mul_ps(_mm512_set1_ps(0.96F), _mm512_max_ps(along, across)),
+                         _mm512_mul_ps(_mm512_set1_ps(0.398F), _mm512_min_ps(along, across)));
 }
 
 // How near sixteen seeds from b on are to where seed a and the turn expect them, 0 to 1.
@@ -223,11 +219,10 @@ __m512 nearness(const FingerSeeds& s, std::size_t a, std::size_t b, __m512 cosin
     const __m512 off_x = _mm512_sub_ps(minus(s.reference_x, b, a), to_x);
     const __m512 off_y = _mm512_sub_ps(minus(s.reference_y, b, a), to_y);
     const __m512 square = _mm512_add_ps(_mm512_mul_ps(off_x, off_x), _mm512_mul_ps(off_y, off_y));
-    const __m512 allowed =
-        _mm512_add_ps(_mm512_set1_ps(kSeedNear),
-                      _mm512_mul_ps(_mm512_set1_ps(kSeedElastic), lengths_of(x, y)));
-    const __m512 near = _mm512_sub_ps(
-        _mm512_set1_ps(1.0F), _mm512_div_ps(square, _mm512_mul_ps(allowed, allowed)));
+    const __m512 allowed = _mm512_add_ps(
+        _mm512_set1_ps(kSeedNear), _mm512_mul_ps(_mm512_set1_ps(kSeedElastic), lengths_of(x, y)));
+    const __m512 near =
+        _mm512_sub_ps(_mm512_set1_ps(1.0F), _mm512_div_ps(square, _mm512_mul_ps(allowed, allowed)));
     return _mm512_max_ps(near, _mm512_setzero_ps());
 }
 
@@ -246,9 +241,8 @@ void find_agreement_wide(const FingerSeeds& s, FingerAgreement& out) noexcept {
             const __m512 sines = _mm512_load_ps(s.sine + b);
             const __m512 turn =
                 _mm512_add_ps(_mm512_mul_ps(my_cosine, cosines), _mm512_mul_ps(my_sine, sines));
-            const __m512 turned =
-                _mm512_mul_ps(_mm512_sub_ps(turn, _mm512_set1_ps(kTurnCosine)),
-                              _mm512_set1_ps(1.0F / (1.0F - kTurnCosine)));
+            const __m512 turned = _mm512_mul_ps(_mm512_sub_ps(turn, _mm512_set1_ps(kTurnCosine)),
+                                                _mm512_set1_ps(1.0F / (1.0F - kTurnCosine)));
             const __mmask16 counts =
                 _mm512_cmp_ps_mask(turned, zero, _CMP_GT_OQ) &
                 _mm512_cmpneq_epi32_mask(numbers(s.probe + b), _mm512_set1_epi32(s.probe[a])) &
@@ -256,8 +250,8 @@ void find_agreement_wide(const FingerSeeds& s, FingerAgreement& out) noexcept {
                                          _mm512_set1_epi32(s.reference[a]));
             __m512 agreed = zero;
             if (counts != 0) {
-                const __m512 scale = _mm512_sub_ps(
-                    _mm512_set1_ps(0.625F), _mm512_mul_ps(_mm512_set1_ps(0.125F), turn));
+                const __m512 scale = _mm512_sub_ps(_mm512_set1_ps(0.625F),
+                                                   _mm512_mul_ps(_mm512_set1_ps(0.125F), turn));
                 const __m512 cosine = _mm512_mul_ps(_mm512_add_ps(my_cosine, cosines), scale);
                 const __m512 sine = _mm512_mul_ps(_mm512_add_ps(my_sine, sines), scale);
                 agreed = _mm512_maskz_mul_ps(counts, nearness(s, a, b, cosine, sine), turned);
@@ -267,8 +261,8 @@ void find_agreement_wide(const FingerSeeds& s, FingerAgreement& out) noexcept {
     }
 }
 
-void find_near_wide(const FingerPoints& probe, const FingerPoints& reference,
-                    const FingerMotion& m, FingerNear& out) noexcept {
+void find_near_wide(const FingerPoints& probe, const FingerPoints& reference, const FingerMotion& m,
+                    FingerNear& out) noexcept {
     const std::size_t columns = padded(reference.count);
     const std::uint64_t valid = ~std::uint64_t{0} >> (64 - reference.count);
     out.count = 0;
@@ -281,10 +275,8 @@ void find_near_wide(const FingerPoints& probe, const FingerPoints& reference,
         alignas(64) float apart[kMaxMinutiae];
         std::uint64_t near = 0;
         for (std::size_t j = 0; j < columns; j += 16) {
-            const __m512 off_x =
-                _mm512_sub_ps(_mm512_load_ps(reference.x + j), _mm512_set1_ps(x));
-            const __m512 off_y =
-                _mm512_sub_ps(_mm512_load_ps(reference.y + j), _mm512_set1_ps(y));
+            const __m512 off_x = _mm512_sub_ps(_mm512_load_ps(reference.x + j), _mm512_set1_ps(x));
+            const __m512 off_y = _mm512_sub_ps(_mm512_load_ps(reference.y + j), _mm512_set1_ps(y));
             const __m512 square =
                 _mm512_add_ps(_mm512_mul_ps(off_x, off_x), _mm512_mul_ps(off_y, off_y));
             _mm512_store_ps(apart + j, square);
@@ -304,9 +296,9 @@ void find_near_wide(const FingerPoints& probe, const FingerPoints& reference,
 
 }  // namespace
 
-const FingerKernels kFingerKernels = {
-    scan_wide,      describe_wide, find_likeness_wide, find_seeds_wide,
-    find_agreement_wide, find_support, find_near_wide};
+const FingerKernels kFingerKernels = {scan_wide,       describe_wide,       find_likeness_wide,
+                                      find_seeds_wide, find_agreement_wide, find_support,
+                                      find_near_wide};
 
 }  // namespace idmesh::matcher::avx512
 

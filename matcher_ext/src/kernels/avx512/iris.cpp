@@ -57,12 +57,11 @@ void compare_rotations(const std::uint64_t* rotated, std::size_t rotations,
             const auto load = [&](const std::uint64_t* from) {
                 return _mm512_maskz_loadu_epi64(some, from + w);
             };
-            const __m512i mask =
-                _mm512_and_si512(load(rotated + words), load(reference + words));
+            const __m512i mask = _mm512_and_si512(load(rotated + words), load(reference + words));
             compared = counted(compared, mask);
-            mismatched = counted(mismatched,
-                                 _mm512_ternarylogic_epi64(load(rotated), load(reference), mask,
-                                                           kDifferInMask));
+            mismatched = counted(
+                mismatched,
+                _mm512_ternarylogic_epi64(load(rotated), load(reference), mask, kDifferInMask));
         }
         out[r].compared = static_cast<std::uint32_t>(sum(compared));
         out[r].mismatched = static_cast<std::uint32_t>(sum(mismatched));
@@ -142,8 +141,7 @@ void to_lanes(const std::uint64_t* block, std::size_t words, std::uint64_t* out)
 
 std::uint16_t pass(const IrisScan& scan, std::size_t probe, std::size_t rotation,
                    const std::uint64_t* lanes) noexcept {
-    const std::uint64_t* code =
-        scan.rotated + (probe * scan.rotations + rotation) * 2 * scan.words;
+    const std::uint64_t* code = scan.rotated + (probe * scan.rotations + rotation) * 2 * scan.words;
     const std::uint64_t* mask = code + scan.words;
     const std::uint64_t* masks = lanes + scan.words * kIrisLanes;
     __m512i compared[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};

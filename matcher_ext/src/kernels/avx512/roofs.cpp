@@ -20,8 +20,7 @@ std::uint64_t read(const std::byte* bytes, std::size_t count) noexcept {
     __m512i lanes[kChains] = {};
     for (std::size_t k = 0; k < count; k += kChains * 64) {
         for (std::size_t chain = 0; chain < kChains; ++chain) {
-            lanes[chain] =
-                _mm512_or_si512(lanes[chain], _mm512_load_si512(bytes + k + 64 * chain));
+            lanes[chain] = _mm512_or_si512(lanes[chain], _mm512_load_si512(bytes + k + 64 * chain));
         }
     }
     return folded(lanes);

@@ -11,8 +11,8 @@ int signed_nibble(int nibble) noexcept {
     return (nibble ^ 8) - 8;
 }
 
-std::int32_t inner_product(const std::uint8_t* high, const std::uint8_t* low,
-                           std::size_t row_bytes, const std::int8_t* probe) noexcept {
+std::int32_t inner_product(const std::uint8_t* high, const std::uint8_t* low, std::size_t row_bytes,
+                           const std::int8_t* probe) noexcept {
     std::int32_t sum = 0;
     for (std::size_t byte = 0; byte < row_bytes; ++byte) {
         const std::size_t element = byte / kHalf * kFaceCodesPerLine + byte % kHalf;
