@@ -78,6 +78,11 @@ def start(*, data_folder: Path) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Irises: a .npz with code and mask, uint8 (n, 256), and label, the eye of each.",
 )
+@click.option(
+    "--people",
+    type=click.IntRange(64),
+    help="Generated people: count what the cascade of a search loses among so many.",
+)
 @click.option("--resamples", type=click.IntRange(10), default=200, show_default=True)
 def accuracy(
     *,
@@ -85,19 +90,23 @@ def accuracy(
     scores: Path | None,
     names: Path | None,
     iris: Path | None,
+    people: int | None,
     resamples: int,
 ) -> None:
     """Error rates of the matcher on samples of known source, all pairs, with intervals."""
     from services.bench import accuracy as measured
+    from services.bench import cascade_loss
 
-    if templates is None and iris is None:
-        raise click.UsageError("Give --templates or --iris.")
+    if templates is None and iris is None and people is None:
+        raise click.UsageError("Give --templates, --iris or --people.")
     if templates is None and (scores or names):
         raise click.UsageError("--scores and --names go with --templates.")
     if templates is not None:
         measured.fingers(templates, scores, names, resamples=resamples)
     if iris is not None:
         measured.irises(iris, resamples=resamples)
+    if people is not None:
+        cascade_loss.run(people, min(people, 4_000))
 
 
 @command.command()

@@ -167,6 +167,10 @@ std::vector<std::vector<Finalist>> choose(const Searching& searching,
 
 }  // namespace
 
+float loss_of(const ReadyProbes::Person& person) noexcept {
+    return few_fingers(person) ? kCascadeLossOfFew : kCascadeLoss;
+}
+
 std::size_t most_compared(const PeopleSearch& search) noexcept {
     return std::max(kShortlist, 4 * search.max_candidates);
 }

@@ -146,7 +146,7 @@ std::vector<Answer> People::identify(std::span<const PersonProbe> probes,
         auto found = exact ? search_everybody(searching) : search_in_stages(searching, group.whom);
         for (std::size_t k = 0; k < given.size(); ++k) {
             answers[group.probes[k]] = {std::move(found[k]), snapshot.people, exact,
-                                        exact ? 0.0F : kCascadeLoss};
+                                        exact ? 0.0F : loss_of(ready.people()[k])};
         }
     }
     return answers;

@@ -21,8 +21,8 @@ inline constexpr std::size_t kMaxIrisProbes = 64;
 //            it is not calibrated for are searched losslessly.
 enum class IrisGate { lossless, two_stage };
 
-// The proportion of mated pairs accepted losslessly that a gate misses, at most, with 95 %
-// confidence.
+// The proportion of mated pairs accepted losslessly that a gate is expected to miss at most, by the
+// codes on which it was calibrated.
 float iris_loss_bound(IrisLayout layout, IrisGate gate) noexcept;
 
 // 1 to 64 probes made ready to be compared with many. Immutable; any threads.
