@@ -7,6 +7,7 @@ templates of a collection with each other.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,25 +16,11 @@ from matcher_ext import _native
 from matcher_ext.error import MatcherError, check_proportion
 from matcher_ext.templates import DEFAULT_IRIS_ROTATION, FingerTemplate, IrisTemplate
 
+Kind = TypeVar("Kind", FingerTemplate, IrisTemplate)
 
-class FaceColumn:
-    """Face embeddings; row k is the k-th that was added."""
 
-    def __init__(self, capacity: int, dimension: int) -> None:
-        """Reserve room.
-
-        Raises:
-            MatcherError: VALUE_OUT_OF_RANGE, DIMENSION_MISMATCH, OUT_OF_MEMORY.
-        """
-        self._native = _native.Faces(_capacity(capacity), dimension)
-
-    def extend(self, vectors: NDArray[np.float32]) -> None:
-        """Add vectors, shape (n, dimension); they are brought to unit length.
-
-        Raises:
-            MatcherError: DIMENSION_MISMATCH, VALUE_NOT_FINITE, TEMPLATE_EMPTY, OUT_OF_MEMORY.
-        """
-        self._native.extend(_matrix(vectors))
+class _Column:
+    _native: _native.Faces | _native.Irises | _native.Fingers
 
     def settle(self) -> None:
         """Say that none is added any more: asks for huge pages."""
@@ -43,6 +30,38 @@ class FaceColumn:
     def nbytes(self) -> int:
         """Memory that the rows take."""
         return self._native.bytes()
+
+
+class _TemplateColumn(_Column, Generic[Kind]):
+    _native: _native.Irises | _native.Fingers
+
+    def extend(self, templates: Sequence[Kind]) -> None:
+        """Add templates.
+
+        Raises:
+            MatcherError: OUT_OF_MEMORY.
+        """
+        self._native.extend([one._native for one in templates])
+
+
+class FaceColumn(_Column):
+    """Face embeddings; row k is the k-th that was added."""
+
+    def __init__(self, capacity: int, dimension: int) -> None:
+        """Reserve room.
+
+        Raises:
+            MatcherError: VALUE_OUT_OF_RANGE, DIMENSION_MISMATCH, OUT_OF_MEMORY.
+        """
+        self._native: _native.Faces = _native.Faces(_capacity(capacity), dimension)
+
+    def extend(self, vectors: NDArray[np.float32]) -> None:
+        """Add vectors, shape (n, dimension); they are brought to unit length.
+
+        Raises:
+            MatcherError: DIMENSION_MISMATCH, VALUE_NOT_FINITE, TEMPLATE_EMPTY, OUT_OF_MEMORY.
+        """
+        self._native.extend(_matrix(vectors))
 
     def nearest(
         self, probes: NDArray[np.float32], count: int, *, least_cosine: float = -1.0
@@ -58,7 +77,7 @@ class FaceColumn:
         return self._native.nearest(_matrix(probes), count, least_cosine)
 
 
-class IrisColumn:
+class IrisColumn(_TemplateColumn[IrisTemplate]):
     """Irises of one eye; row k is the k-th that was added."""
 
     def __init__(self, capacity: int) -> None:
@@ -67,24 +86,7 @@ class IrisColumn:
         Raises:
             MatcherError: VALUE_OUT_OF_RANGE, OUT_OF_MEMORY.
         """
-        self._native = _native.Irises(_capacity(capacity))
-
-    def extend(self, templates: Sequence[IrisTemplate]) -> None:
-        """Add templates.
-
-        Raises:
-            MatcherError: OUT_OF_MEMORY.
-        """
-        self._native.extend([one._native for one in templates])
-
-    def settle(self) -> None:
-        """Say that none is added any more: asks for huge pages."""
-        self._native.settle()
-
-    @property
-    def nbytes(self) -> int:
-        """Memory that the rows take."""
-        return self._native.bytes()
+        self._native: _native.Irises = _native.Irises(_capacity(capacity))
 
     def gate(
         self,
@@ -121,7 +123,7 @@ class IrisColumn:
         return self._native.similarities([one._native for one in probes], rotation)
 
 
-class FingerColumn:
+class FingerColumn(_TemplateColumn[FingerTemplate]):
     """Fingerprints of one position; row k is the k-th that was added."""
 
     def __init__(self, capacity: int) -> None:
@@ -130,24 +132,7 @@ class FingerColumn:
         Raises:
             MatcherError: VALUE_OUT_OF_RANGE, OUT_OF_MEMORY.
         """
-        self._native = _native.Fingers(_capacity(capacity))
-
-    def extend(self, templates: Sequence[FingerTemplate]) -> None:
-        """Add templates.
-
-        Raises:
-            MatcherError: OUT_OF_MEMORY.
-        """
-        self._native.extend([one._native for one in templates])
-
-    def settle(self) -> None:
-        """Say that none is added any more: asks for huge pages."""
-        self._native.settle()
-
-    @property
-    def nbytes(self) -> int:
-        """Memory that the rows take."""
-        return self._native.bytes()
+        self._native: _native.Fingers = _native.Fingers(_capacity(capacity))
 
     def scan(self, probe: FingerTemplate) -> NDArray[np.uint16]:
         """Return the stage-1 score of every row, higher being more alike: what shortlists."""

@@ -16,7 +16,6 @@ from services.abis.domain.candidate import (
     score_at_fpir,
     score_of_similarity,
 )
-from services.abis.domain.failure import mosip_code
 from services.abis.domain.reference import Position, Template
 from services.abis.domain.request import answered, content_of
 from services.abis.domain.search import Answer, Found, Search
@@ -24,7 +23,7 @@ from services.abis.ports import Galleries, Keys, Parsed, Store
 from services.abis.usecases.follow_log import FollowLog
 from services.abis.usecases.parse import parse_probe
 from services.abis.usecases.search_queue import SearchQueue
-from services.common.errors import NotFound
+from services.abis.usecases.stored import stored_templates
 
 DEFAULT_MAX_CANDIDATES = 10
 _KIND = "IDENTIFY"
@@ -133,17 +132,7 @@ class Identify(Generic[Parsed]):
     async def _templates(self, subject: UUID | Sequence[Template]) -> Sequence[Template]:
         if not isinstance(subject, UUID):
             return subject
-        async with self._store.transaction() as tx:
-            reference = await tx.reference(subject)
-        if reference is None:
-            raise NotFound(
-                "REFERENCE_NOT_FOUND",
-                "There is no such reference.",
-                field="reference_id",
-                metadata=mosip_code("REFERENCE_NOT_FOUND"),
-            )
-        [templates] = await self._keys.open_all([reference])
-        return templates
+        return await stored_templates(self._store, self._keys, subject)
 
 
 def decided(

@@ -15,11 +15,10 @@ from services.abis.domain.candidate import (
     Thresholds,
     score_at_fpir,
 )
-from services.abis.domain.failure import mosip_code
 from services.abis.domain.reference import Template
 from services.abis.ports import Galleries, Keys, Parsed, Store
 from services.abis.usecases.parse import parse_probe
-from services.common.errors import NotFound
+from services.abis.usecases.stored import stored_templates
 
 
 class Verify(Generic[Parsed]):
@@ -62,23 +61,11 @@ class Verify(Generic[Parsed]):
         compared = await run(self._executor, self._galleries.verify, reference_id, probe)
         if compared is None:
             # Not loaded yet, of another partition, or not there at all.
-            reference = await self._stored(reference_id)
+            kept = await stored_templates(self._store, self._keys, reference_id)
+            reference = await asyncio.to_thread(self._galleries.parse, kept)
             compared = await run(
                 self._executor, self._galleries.compare, reference_id, reference, probe
             )
         least = score_at_fpir(1, target_fmr or self._fmr)
         decision = Thresholds(least, least).decide(compared.score)
         return replace(compared, decision=decision), least
-
-    async def _stored(self, reference_id: UUID) -> Parsed:
-        async with self._store.transaction() as tx:
-            reference = await tx.reference(reference_id)
-        if reference is None:
-            raise NotFound(
-                "REFERENCE_NOT_FOUND",
-                "There is no such reference.",
-                field="reference_id",
-                metadata=mosip_code("REFERENCE_NOT_FOUND"),
-            )
-        [templates] = await self._keys.open_all([reference])
-        return await asyncio.to_thread(self._galleries.parse, templates)
