@@ -13,12 +13,15 @@ from services.common.biometrics import (
     Minutia,
     read_cbeff,
     read_face_embedding,
+    read_finger_minutiae,
     read_fmr,
     read_iris_code,
     recognise,
+    write_ansi_378,
     write_cbeff,
     write_face_embedding,
     write_fmr,
+    write_fmr_2011,
     write_iris_code,
 )
 from tests.fuzz.times import AT
@@ -30,6 +33,8 @@ def seeds() -> list[bytes]:
     bir = Bir("Finger", "Left Thumb", None, b"x", created_at=AT, others={"EXCEPTION": "false"})
     return [
         write_fmr(FingerMinutiaeRecord(300, 400, (finger, finger))),
+        write_fmr_2011(FingerMinutiaeRecord(300, 400, (finger, finger))),
+        write_ansi_378(FingerMinutiaeRecord(300, 400, (finger, finger))),
         write_iris_code(IrisCode(bytes(256), bytes(256), "x")),
         write_face_embedding(FaceEmbedding(bytes(8), 8, "x")),
         write_cbeff(BiometricRecord((bir,), {"CONFIGURED": "face"})),
@@ -44,6 +49,9 @@ def fuzz_one(data: bytes) -> None:
     with suppress(BiometricsError):
         record = read_fmr(data)
         assert read_fmr(write_fmr(record)) == record
+    with suppress(BiometricsError):
+        for record in read_finger_minutiae(data):
+            assert record.views
     with suppress(BiometricsError):
         code = read_iris_code(data)
         assert write_iris_code(code) == data

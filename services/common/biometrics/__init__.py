@@ -37,6 +37,7 @@ from services.common.biometrics.fmr import (
     write_fmr,
 )
 from services.common.biometrics.fmr_formats import write_ansi_378, write_fmr_2011
+from services.common.biometrics.fmr_readers import is_ansi_378, read_finger_minutiae
 from services.common.biometrics.iso_headers import IsoRecord, RecordKind, recognise
 from services.common.biometrics.positions import (
     FINGER_SUBTYPES,
@@ -79,8 +80,10 @@ __all__ = [
     "finger_subtype",
     "iris_position",
     "iris_subtype",
+    "is_ansi_378",
     "read_cbeff",
     "read_face_embedding",
+    "read_finger_minutiae",
     "read_fmr",
     "read_iris_code",
     "recognise",

@@ -10,7 +10,7 @@ from services.common.biometrics import (
     CapturedTemplate,
     read_cbeff,
     read_face_embedding,
-    read_fmr,
+    read_finger_minutiae,
     read_iris_code,
     sort_captures,
 )
@@ -21,7 +21,7 @@ BIOMETRICS_INVALID = "RPR-PVM-FAILED-013"
 MAX_TEMPLATES = 64
 
 _KINDS: Mapping[str, tuple[Modality, Callable[[bytes], object]]] = {
-    "Finger": (Modality.FINGER, read_fmr),
+    "Finger": (Modality.FINGER, read_finger_minutiae),
     "Iris": (Modality.IRIS, read_iris_code),
     "Face": (Modality.FACE, read_face_embedding),
 }
