@@ -99,6 +99,6 @@ def _signer(
             ttl_s=config.tls.ttl_s,
         )
         root = await vault.ca_pem(f"{mount}-root")
-        return issued.certificate_pem + issued.chain_pem, root
+        return issued.chain_pem, root
 
     return sign

@@ -35,3 +35,19 @@ path "core/pki-partner/sign/partner" {
 path "core/pki-partner/revoke" {
   capabilities = ["update"]
 }
+
+path "core/pki-device/sign/device" {
+  capabilities = ["update"]
+}
+
+path "core/pki-device/revoke" {
+  capabilities = ["update"]
+}
+
+path "core/pki-ftm/sign/ftm" {
+  capabilities = ["update"]
+}
+
+path "core/pki-ftm/revoke" {
+  capabilities = ["update"]
+}

@@ -36,7 +36,9 @@ OWN_TOKEN = {
 }
 REVOCATION = {
     "masterdata": {"core/pki-machine/revoke": {"update"}},
-    "partner": {"core/pki-partner/revoke": {"update"}},
+    "partner": {
+        f"core/pki-{domain}/revoke": {"update"} for domain in ("partner", "device", "ftm")
+    },
 }
 
 
