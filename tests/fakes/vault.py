@@ -109,7 +109,7 @@ class FakeVault:
     async def datakey(self, key: str, *, aad: bytes | None = None) -> DataKey:
         found = self._use("datakey", key, _AES)
         plaintext = os.urandom(32)
-        return DataKey(plaintext, _encrypt(found, plaintext, aad or b""))
+        return DataKey(plaintext, _encrypt(found, plaintext, aad or b""), key)
 
     async def unwrap_datakey(self, key: str, wrapped: str, *, aad: bytes | None = None) -> bytes:
         return _decrypt(self._use("unwrap_datakey", key, _AES), wrapped, aad or b"")

@@ -50,7 +50,7 @@ _BY_CODE: Final = {str(failure.value): failure for failure in Failure}
 # What is asked again later may succeed.
 _TRANSIENT: Final = (Unavailable, DeadlineExceeded, Aborted, ResourceExhausted, FailedPrecondition)
 # What was stored cannot be read.
-_UNREADABLE: Final = frozenset({"ENVELOPE_REFUSED", "CIPHERTEXT_REFUSED", "REFERENCE_UNREADABLE"})
+_UNREADABLE: Final = frozenset({"CIPHERTEXT_REFUSED", "REFERENCE_UNREADABLE"})
 # Samples of which nothing can be compared.
 _UNUSABLE: Final = frozenset({"TEMPLATE_EMPTY", "MASK_EMPTY"})
 # Left for writing the answer.
@@ -276,7 +276,7 @@ def _failure_of(error: PlatformError) -> Failure:
     told = _BY_CODE.get(error.metadata.get("mosip_code", ""))
     if told is not None:
         return told
-    if error.reason in _UNREADABLE:
+    if error.reason in _UNREADABLE or error.reason.startswith("ENVELOPE_"):
         return Failure.UNEXPECTED
     if error.metadata.get("why") in _UNUSABLE:
         return Failure.QUALITY

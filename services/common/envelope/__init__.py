@@ -1,24 +1,33 @@
-"""Sealed boxes: data encrypted under a data key that travels with it, wrapped.
+"""Sealed boxes: data encrypted under a data key that travels with it, wrapped by Vault.
 
-Layout, version 1 (integers big-endian):
+A box names the key and the version that its data key is wrapped under, and is bound to one
+place (a row, a part of an object). Its tag covers every field but the wrapped data key and that
+key's version, which rotation changes and which Vault verifies when it unwraps. So a box opens in
+one place only, and rotation wraps data keys anew and leaves the rest as it is.
 
-    magic "IDM"  version u8 = 1  algorithm u8 = 1 (AES-256-GCM)
-    length of the wrapped key u16, wrapped key (ASCII, "vault:v3:...")
-    nonce (12 bytes)  ciphertext and tag (16 bytes)
-
-The tag covers magic, version, algorithm and what the box is bound to (table, record, version of
-the record), so a box is good in one place only. It does not cover the wrapped key: rotation
-wraps the data key anew and leaves the rest as it is.
+docs/security/envelope.md has the bytes. Version 2 is written; version 1 is read too.
 """
 
-from services.common.envelope.box import Aad, open_, seal, with_wrapped_key, wrapped_key
+from services.common.envelope.binding import Aad, Binding, ObjectAad
+from services.common.envelope.box import (
+    key_used,
+    open_,
+    seal,
+    with_wrapped_key,
+    wrapped_key,
+)
+from services.common.envelope.header import KeyUse
 from services.common.envelope.keys import DataKeyCache, DataKeys, Envelope
 
 __all__ = [
     "Aad",
+    "Binding",
     "DataKeyCache",
     "DataKeys",
     "Envelope",
+    "KeyUse",
+    "ObjectAad",
+    "key_used",
     "open_",
     "seal",
     "with_wrapped_key",

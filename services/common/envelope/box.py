@@ -1,55 +1,40 @@
-"""The box's bytes."""
+"""The box's bytes: version 2 is written, versions 1 and 2 are read."""
 
 from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import replace
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from services.common.errors import InvalidArgument
+from services.common.envelope import errors, header
+from services.common.envelope.binding import Aad, Binding
+from services.common.envelope.header import KeyUse
 from services.common.vault.types import DataKey
 
-_HEAD = b"IDM\x01\x01"
-_LENGTH = struct.Struct(">H")
+_HEAD_1 = header.MAGIC + b"\x01\x01"
+_LENGTH_1 = struct.Struct(">H")
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _KEY_BYTES = 32
 
 
-@dataclass(frozen=True)
-class Aad:
-    """What a box is bound to: moved to another table, record or version it does not open."""
+def seal(datakey: DataKey, plaintext: bytes, aad: Binding) -> bytes:
+    """Return the box. A data key is good for at most 2^32 of them (random nonces).
 
-    table: str
-    record: bytes
-    version: int
-
-    def to_bytes(self) -> bytes:
-        """Return an encoding in which different bindings never look the same."""
-        table = self.table.encode()
-        return b"".join(
-            (
-                struct.pack(">I", len(table)),
-                table,
-                struct.pack(">I", len(self.record)),
-                self.record,
-                struct.pack(">Q", self.version),
-            )
-        )
-
-
-def seal(datakey: DataKey, plaintext: bytes, aad: Aad) -> bytes:
-    """Return the box. A data key is good for at most 2^32 of them (random nonces)."""
+    Raises:
+        ValueError: the data key was not wrapped by the key service, or is not named.
+    """
     assert len(datakey.plaintext) == _KEY_BYTES, "a data key has 256 bits"
+    head = header.make(header.BOX, aad, datakey.key, datakey.wrapped)
     nonce = os.urandom(_NONCE_BYTES)
-    sealed = AESGCM(datakey.plaintext).encrypt(nonce, plaintext, _HEAD + aad.to_bytes())
-    return _head(datakey.wrapped) + nonce + sealed
+    sealed = AESGCM(datakey.plaintext).encrypt(nonce, plaintext, head.covered + aad.to_bytes())
+    return head.to_bytes() + nonce + sealed
 
 
-def open_(key: bytes | bytearray, sealed: bytes, aad: Aad) -> bytes:
+def open_(key: bytes | bytearray, sealed: bytes, aad: Binding) -> bytes:
     """Return the plaintext of a box.
 
     Args:
@@ -58,45 +43,87 @@ def open_(key: bytes | bytearray, sealed: bytes, aad: Aad) -> bytes:
         aad: what it must be bound to.
 
     Raises:
-        InvalidArgument: ENVELOPE_REFUSED, another key or binding, or changed bytes.
+        InvalidArgument: ENVELOPE_REFUSED, another key or binding, or changed bytes;
+            ENVELOPE_BOUND_OTHERWISE, another kind of binding; and see key_used.
     """
-    _, body = _split(sealed)
-    nonce, ciphertext = body[:_NONCE_BYTES], body[_NONCE_BYTES:]
+    if header.version_of(sealed) == 1:
+        covered, start = _HEAD_1, _parse_1(sealed)[1]
+        definition = Aad.definition
+    else:
+        head, start = _parse_2(sealed)
+        covered, definition = head.covered, head.definition
+    if aad.definition != definition:
+        raise errors.bound_otherwise()
+    nonce, ciphertext = sealed[start : start + _NONCE_BYTES], sealed[start + _NONCE_BYTES :]
     try:
-        return AESGCM(key).decrypt(nonce, ciphertext, _HEAD + aad.to_bytes())
+        return AESGCM(key).decrypt(nonce, ciphertext, covered + aad.to_bytes())
     except InvalidTag as error:
-        raise _refused() from error
+        raise errors.refused() from error
+
+
+def key_used(sealed: bytes) -> KeyUse:
+    """Return which of Vault's keys, and which version of it, a box's data key is wrapped under.
+
+    Nothing is verified: the name is covered by the box's tag, the version by Vault, which
+    unwraps the data key with that version only.
+
+    Raises:
+        InvalidArgument: ENVELOPE_NOT_SEALED, ENVELOPE_VERSION_UNKNOWN,
+            ENVELOPE_ALGORITHM_UNKNOWN, ENVELOPE_BOUND_OTHERWISE, ENVELOPE_MALFORMED or
+            ENVELOPE_TRUNCATED.
+    """
+    if header.version_of(sealed) != 1:
+        return _parse_2(sealed)[0].key
+    try:
+        return KeyUse("", header.split_wrapped(_parse_1(sealed)[0])[0])
+    except ValueError:
+        raise errors.malformed() from None
 
 
 def wrapped_key(sealed: bytes) -> str:
-    """Return the wrapped data key of a box.
-
-    Raises:
-        InvalidArgument: ENVELOPE_REFUSED, this is no box of a known version.
-    """
-    return _split(sealed)[0]
+    """Return the wrapped data key of a box, as Vault takes it; see key_used."""
+    if header.version_of(sealed) == 1:
+        return _parse_1(sealed)[0]
+    return _parse_2(sealed)[0].wrapped_key
 
 
 def with_wrapped_key(sealed: bytes, wrapped: str) -> bytes:
-    """Return the same box with its data key wrapped anew."""
-    return _head(wrapped) + _split(sealed)[1]
+    """Return the same box with its data key wrapped anew; its version stays; see key_used.
+
+    Raises:
+        ValueError: wrapped was not made by the key service.
+    """
+    if header.version_of(sealed) == 1:
+        text = wrapped.encode("ascii")
+        body = sealed[_parse_1(sealed)[1] :]
+        return _HEAD_1 + _LENGTH_1.pack(len(text)) + text + body
+    head, start = _parse_2(sealed)
+    version, ciphertext = header.split_wrapped(wrapped)
+    anew = replace(head, key=KeyUse(head.key.name, version), wrapped=ciphertext)
+    return anew.to_bytes() + sealed[start:]
 
 
-def _head(wrapped: str) -> bytes:
-    text = wrapped.encode("ascii")
-    return _HEAD + _LENGTH.pack(len(text)) + text
+def _parse_1(sealed: bytes) -> tuple[str, int]:
+    """Return the wrapped key of a box of version 1, and where its nonce begins."""
+    start = len(_HEAD_1) + _LENGTH_1.size
+    if len(sealed) < start:
+        raise errors.truncated()
+    if not sealed.startswith(_HEAD_1):
+        raise errors.unknown_algorithm()
+    (length,) = _LENGTH_1.unpack_from(sealed, len(_HEAD_1))
+    wrapped = sealed[start : start + length]
+    if len(sealed) < start + length + _NONCE_BYTES + _TAG_BYTES:
+        raise errors.truncated()
+    if not wrapped.isascii():
+        raise errors.malformed()
+    return wrapped.decode("ascii"), start + length
 
 
-def _split(sealed: bytes) -> tuple[str, bytes]:
-    start = len(_HEAD) + _LENGTH.size
-    if len(sealed) < start or not sealed.startswith(_HEAD):
-        raise _refused()
-    (length,) = _LENGTH.unpack_from(sealed, len(_HEAD))
-    wrapped, body = sealed[start : start + length], sealed[start + length :]
-    if len(body) < _NONCE_BYTES + _TAG_BYTES or not wrapped.isascii():
-        raise _refused()
-    return wrapped.decode("ascii"), body
-
-
-def _refused() -> InvalidArgument:
-    return InvalidArgument("ENVELOPE_REFUSED", "The sealed data does not open here.")
+def _parse_2(sealed: bytes) -> tuple[header.Header, int]:
+    """Return the header of a box of version 2, and where its nonce begins."""
+    head, start = header.parse(sealed)
+    if head.algorithm != header.BOX:
+        raise errors.unknown_algorithm()
+    if len(sealed) < start + _NONCE_BYTES + _TAG_BYTES:
+        raise errors.truncated()
+    return head, start

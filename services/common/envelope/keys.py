@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from services.common.envelope import box
-from services.common.envelope.box import Aad
+from services.common.envelope import box, errors
+from services.common.envelope.binding import Binding
 from services.common.vault.types import DataKey
 
 MAX_TTL_S = 300.0
+# What boxes of version 1 name.
+_UNNAMED = ""
 
 
 class DataKeys(Protocol):
@@ -126,14 +128,20 @@ class Envelope:
         self._cache = cache or DataKeyCache(vault)
         self._opened_soon = opened_soon
 
-    async def seal(self, plaintext: bytes, aad: Aad) -> bytes:
+    async def seal(self, plaintext: bytes, aad: Binding) -> bytes:
         """Return the plaintext in a box with a new data key."""
         datakey = await self._vault.datakey(self._key)
         if self._opened_soon:
             self._cache.remember(self._key, datakey)
         return box.seal(datakey, plaintext, aad)
 
-    async def open(self, sealed: bytes, aad: Aad) -> bytes:
-        """Return the plaintext of a box; see box.open_."""
+    async def open(self, sealed: bytes, aad: Binding) -> bytes:
+        """Return the plaintext of a box; see box.open_.
+
+        Raises:
+            InvalidArgument: ENVELOPE_OF_ANOTHER_KEY, the box names another key; see box.key_used.
+        """
+        if box.key_used(sealed).name not in (self._key, _UNNAMED):
+            raise errors.other_key()
         key = await self._cache.unwrap(self._key, box.wrapped_key(sealed))
         return box.open_(key, sealed, aad)

@@ -131,7 +131,7 @@ class VaultClient(PkiCalls):
             body["associated_data"] = encode(aad)
         answer = await self._session.call("POST", f"{mount}/datakey/plaintext/{name}", body)
         data = answer["data"]
-        return DataKey(base64.b64decode(data["plaintext"]), str(data["ciphertext"]))
+        return DataKey(base64.b64decode(data["plaintext"]), str(data["ciphertext"]), key)
 
     async def unwrap_datakey(self, key: str, wrapped: str, *, aad: bytes | None = None) -> bytes:
         """Return a data key in clear; see decrypt."""

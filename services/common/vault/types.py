@@ -29,10 +29,14 @@ class Signature:
 
 @dataclass(frozen=True)
 class DataKey:
-    """A 256-bit key: to be used and forgotten, and wrapped, to be stored."""
+    """A 256-bit key: to be used and forgotten, and wrapped, to be stored.
+
+    key is the mount and name of what wraps it.
+    """
 
     plaintext: bytes = field(repr=False)
     wrapped: str
+    key: str
 
 
 @dataclass(frozen=True)
