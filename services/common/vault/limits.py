@@ -14,6 +14,8 @@ class VaultLimits:
     # How long the first login goes on trying.
     connect_s: float = 30.0
     connections: int = 32
+    # How long a node of a cluster is waited for before the next one is asked too.
+    late_s: float = 0.3
     # Consecutive failures that open the breaker, and how long it stays open at first.
     failures_to_open: int = 5
     open_s: float = 0.5

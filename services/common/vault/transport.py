@@ -1,4 +1,7 @@
-"""HTTP to Vault: one pool, a time limit for each call, one retry of a lost connection."""
+"""HTTP to Vault: one pool, a time limit for each call, one retry of a lost connection.
+
+Where Vault is a cluster, a call that a node fails or is late with goes to the next.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,18 @@ from opentelemetry import metrics
 
 from services.common.config import VaultConfig
 from services.common.errors import PlatformError
-from services.common.vault.breaker import Breaker
 from services.common.vault.errors import away, sealed
 from services.common.vault.limits import VaultLimits
+from services.common.vault.nodes import Nodes
 
 _METER = metrics.get_meter("idmesh.vault")
 _CALL_S = _METER.create_histogram(
     "idmesh_vault_call_seconds", unit="s", description="Time of a request, by verb and outcome."
 )
 _TOO_MANY = 429
+_OPERATIONS = ("encrypt", "decrypt", "hmac", "sign", "rewrap", "datakey", "keys", "auth", "sys")
+# Doing them twice at once costs a little and changes nothing.
+_REPEATABLE = frozenset({"encrypt", "decrypt", "hmac", "rewrap", "datakey"})
 
 
 @dataclass(frozen=True)
@@ -50,8 +56,8 @@ class Transport:
         self._config = config
         self._limits = limits
         self._session: aiohttp.ClientSession | None = None
-        self._base = (config.address or "http://vault").rstrip("/")
-        self.breaker = Breaker(limits)
+        addresses = (config.address or "http://vault", *config.standby_addresses)
+        self._nodes = Nodes([address.rstrip("/") for address in addresses], limits)
 
     async def open(self) -> None:
         """Make the pool; connects when it is used."""
@@ -89,54 +95,56 @@ class Transport:
         Raises:
             Unavailable: VAULT_UNAVAILABLE or VAULT_SEALED.
         """
-        self.breaker.enter()
         started = time.perf_counter()
         outcome = "cancelled"
+        operation = _operation(path)
+
+        async def send(base: str) -> Answer:
+            return await self._send(base, method, path, body, token, timeout_s)
+
         try:
-            async with asyncio.timeout(timeout_s or self._limits.call_s):
-                answer = await self._send(method, path, body, token)
-        except TimeoutError as error:
-            outcome = "timeout"
-            failure = away("timeout")
-            self.breaker.failed(failure)
-            raise failure from error
+            answer = await self._nodes.call(send, repeatable=operation in _REPEATABLE)
         except PlatformError as error:
-            outcome = error.reason
-            self.breaker.failed(error)
-            raise
-        except BaseException:
-            self.breaker.abandoned()
+            late = error.metadata.get("cause") == "timeout"
+            outcome = "timeout" if late else error.reason
             raise
         else:
             outcome = str(answer.status)
-            self.breaker.succeeded()
             return answer
         finally:
-            labels = {"operation": _operation(path), "outcome": outcome}
+            labels = {"operation": operation, "outcome": outcome}
             _CALL_S.record(time.perf_counter() - started, labels)
 
-    async def _send(
-        self, method: str, path: str, body: Mapping[str, Any] | None, token: str
+    async def _send(  # noqa: PLR0917 - a request's parts
+        self,
+        base: str,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        token: str,
+        timeout_s: float | None,
     ) -> Answer:
+        url = f"{base}/v1/{path}"
         try:
-            return await self._send_once(method, path, body, token)
-        except (aiohttp.ClientConnectionError, ConnectionError):
-            # A kept connection may have ended while idle, and every call may be repeated.
-            try:
-                return await self._send_once(method, path, body, token)
-            except (aiohttp.ClientError, OSError) as error:
-                raise away(type(error).__name__) from error
+            async with asyncio.timeout(timeout_s or self._limits.call_s):
+                try:
+                    return await self._send_once(method, url, body, token)
+                except (aiohttp.ClientConnectionError, ConnectionError):
+                    # A kept connection may have ended while idle, and every call may be repeated.
+                    return await self._send_once(method, url, body, token)
+        except TimeoutError as error:
+            raise away("timeout") from error
         except (aiohttp.ClientError, OSError) as error:
             raise away(type(error).__name__) from error
 
     async def _send_once(
-        self, method: str, path: str, body: Mapping[str, Any] | None, token: str
+        self, method: str, url: str, body: Mapping[str, Any] | None, token: str
     ) -> Answer:
         assert self._session is not None, "the client is not open"
         headers = {"X-Vault-Token": token} if token else {}
         async with self._session.request(
             method,
-            f"{self._base}/v1/{path}",
+            url,
             data=json.dumps(body).encode() if body is not None else None,
             headers=headers,
             allow_redirects=False,
@@ -161,5 +169,4 @@ class Transport:
 
 def _operation(path: str) -> str:
     """Return the verb of a path (decrypt, hmac, sign): no key names in metrics."""
-    known = ("encrypt", "decrypt", "hmac", "sign", "rewrap", "datakey", "keys", "auth", "sys")
-    return next((part for part in path.split("/") if part in known), "other")
+    return next((part for part in path.split("/") if part in _OPERATIONS), "other")
