@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import replace
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -98,9 +97,7 @@ def with_wrapped_key(sealed: bytes, wrapped: str) -> bytes:
         body = sealed[_parse_1(sealed)[1] :]
         return _HEAD_1 + _LENGTH_1.pack(len(text)) + text + body
     head, start = _parse_2(sealed)
-    version, ciphertext = header.split_wrapped(wrapped)
-    anew = replace(head, key=KeyUse(head.key.name, version), wrapped=ciphertext)
-    return anew.to_bytes() + sealed[start:]
+    return head.wrapped_anew(wrapped).to_bytes() + sealed[start:]
 
 
 def _parse_1(sealed: bytes) -> tuple[str, int]:

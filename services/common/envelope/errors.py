@@ -43,3 +43,23 @@ def truncated() -> InvalidArgument:
 def other_key() -> InvalidArgument:
     """It names another of Vault's keys than the one it is opened with."""
     return InvalidArgument("ENVELOPE_OF_ANOTHER_KEY", "The data is sealed under another key.")
+
+
+def extended() -> InvalidArgument:
+    """There is something after the last chunk of a stream."""
+    return InvalidArgument("ENVELOPE_EXTENDED", "The sealed data goes on after its end.")
+
+
+def repeated() -> InvalidArgument:
+    """A chunk of a stream that was there before."""
+    return InvalidArgument("ENVELOPE_REPEATED", "A part of the sealed data comes twice.")
+
+
+def out_of_order() -> InvalidArgument:
+    """A chunk of a stream that is not due yet: the due one is missing or comes later."""
+    return InvalidArgument("ENVELOPE_OUT_OF_ORDER", "A part of the sealed data is missing here.")
+
+
+def chunk_too_large() -> InvalidArgument:
+    """A chunk, or the chunks a stream announces, are larger than this release takes."""
+    return InvalidArgument("ENVELOPE_CHUNK_TOO_LARGE", "A part of the sealed data is too large.")

@@ -6,7 +6,7 @@ import base64
 import binascii
 import functools
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.common.envelope import errors
 from services.common.envelope.binding import DEFINITIONS, Binding
@@ -65,6 +65,11 @@ class Header:
     def wrapped_key(self) -> str:
         """The wrapped data key as Vault gives and takes it."""
         return f"vault:v{self.key.version}:{base64.b64encode(self.wrapped).decode('ascii')}"
+
+    def wrapped_anew(self, wrapped_key: str) -> Header:
+        """Return the header with its data key wrapped anew; see split_wrapped."""
+        version, wrapped = split_wrapped(wrapped_key)
+        return replace(self, key=KeyUse(self.key.name, version), wrapped=wrapped)
 
     def to_bytes(self) -> bytes:
         """Return the bytes of the header."""

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import uvloop
 
-from services.common import telemetry
+from services.common import envelope, telemetry
 from services.common.config import ConfigError, ProcessConfig, ServiceConfig, load, structure
 from services.common.errors import PlatformError, Unauthenticated
 from services.common.process.lag import watch_loop
@@ -76,6 +76,8 @@ async def _host(services: Sequence[str], config: ProcessConfig, told: telemetry.
     stopping = asyncio.Event()
     with _stopped_by_signals(stopping):
         async with AsyncExitStack() as stack:
+            # Last of all: what is still being answered opens what is sealed.
+            stack.callback(envelope.wipe_all)
             built = [
                 await stack.enter_async_context(_open(name, own[name], told)) for name in services
             ]

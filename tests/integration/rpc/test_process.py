@@ -39,8 +39,12 @@ WIRING = """
 import asyncio, resource
 from contextlib import asynccontextmanager
 from services.common import process, rpc
+from services.common.envelope import DataKeyCache
 from services.common.errors import Unauthenticated
+from services.common.vault import DataKey
 import echo_pb2, echo_pb2_grpc
+
+CACHES = []
 
 class Echo(echo_pb2_grpc.EchoServiceServicer):
     def __init__(self, onward):
@@ -77,12 +81,16 @@ async def build(config, *, telemetry):
             raise Unauthenticated("VAULT_LOGIN_REFUSED", "It was refused.")
         raise KeyError("hunter2")
 
+    data_keys = DataKeyCache(None)
+    data_keys.remember(DataKey(b"secret", "vault:v1:AAAA", "core/transit/test"))
+    CACHES.append(data_keys)
+
     if config.crash == "build":
         raise Unauthenticated("VAULT_LOGIN_REFUSED", "It was refused.")
     background = [forever, crash] if config.crash else [forever]
     yield process.Built(NAME, server, background)
     await channels.close()
-    telemetry.logger.info("closed", service=NAME)
+    telemetry.logger.info("closed", service=NAME, data_keys=len(data_keys))
 """
 RUN = """
 import sys
@@ -90,7 +98,11 @@ sys.path[:0] = [sys.argv[1], sys.argv[2], sys.argv[3]]
 import services
 services.__path__.append(sys.argv[2] + "/services")
 from services.common import process
-raise SystemExit(process.main(sys.argv[5:], ["--config", sys.argv[4]]))
+code = process.main(sys.argv[5:], ["--config", sys.argv[4]])
+kept = [cache for name in ("front", "back") if f"services.{name}.wiring" in sys.modules
+        for cache in sys.modules[f"services.{name}.wiring"].CACHES]
+print(f"data keys left: {sum(map(len, kept))} in {len(kept)} caches", file=sys.stderr)
+raise SystemExit(code)
 """
 
 
@@ -197,6 +209,9 @@ async def test_it_says_when_it_is_ready_and_a_signal_drains_callers_before_calle
     drained = [json.loads(line) for line in log.splitlines() if '"drained"' in line]
     assert [entry["service"] for entry in drained] == ["front", "back"]
     assert log.count('"closed"') == log.count('"loop_ended"') == 2
+    # Kept while anything is served, wiped before the process ends.
+    assert log.count('"data_keys":1') == 2
+    assert "data keys left: 0 in 2 caches" in log
     with pytest.raises(Unavailable):
         await stub.Echo(echo.Request(), timeout=2)
     await channels.close()
@@ -205,6 +220,7 @@ async def test_it_says_when_it_is_ready_and_a_signal_drains_callers_before_calle
 async def test_a_crashed_loop_takes_the_process_down_with_a_clear_log(launch: Any) -> None:
     code, log = await (await launch(back="bug")).ended()
     assert code == 1
+    assert "data keys left: 0 in 2 caches" in log
     assert '"background_crashed"' in log
     assert "builtins.KeyError" in log
     assert '"task":"back-1"' in log
