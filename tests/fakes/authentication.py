@@ -52,7 +52,7 @@ from services.authentication.ports import (
     UnitOfWork,
 )
 from services.common.errors import InvalidArgument
-from services.common.mosip_wire.crypto import thumbprint_of, unwrap_session_key
+from services.common.mosip_wire.sealed import thumbprint_of, unwrap_session_key
 from services.common.vault.types import Mac
 from services.local.sandbox.keys import KeyPair
 

@@ -6,7 +6,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from services.authentication.ports import EnvelopeAuthority, MadeCertificate
-from services.common.mosip_wire.crypto import thumbprint_of
+from services.common.mosip_wire.sealed import thumbprint_of
 from services.common.vault.types import IssuedCertificate, PublicKeys
 
 ROLE = "ida/pki-response/envelope"

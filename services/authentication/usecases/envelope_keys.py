@@ -13,8 +13,8 @@ from services.authentication.ports import (
 from services.common.clock import Clock
 from services.common.errors import InvalidArgument
 from services.common.mosip_wire.catalogue import IdaError
-from services.common.mosip_wire.crypto import SESSION_KEY_BYTES
 from services.common.mosip_wire.errors import WireError
+from services.common.mosip_wire.sealed import SESSION_KEY_BYTES
 
 PARTNER = "PARTNER"
 IDA_FIR = "IDA-FIR"

@@ -44,9 +44,6 @@ from services.common.mosip_wire.crypto import (
     open_request,
     parse_thumbprint,
     seal_request,
-    thumbprint_of,
-    unwrap_session_key,
-    wrap_session_key,
 )
 from services.common.mosip_wire.errors import WireError
 from services.common.mosip_wire.individual import (
@@ -97,6 +94,12 @@ from services.common.mosip_wire.responses import (
     otp_response,
     seal_kyc,
 )
+from services.common.mosip_wire.sealed import (
+    SealedError,
+    thumbprint_of,
+    unwrap_session_key,
+    wrap_session_key,
+)
 from services.common.mosip_wire.signature import (
     REQUEST_HEADER,
     RESPONSE_HEADER,
@@ -138,6 +141,7 @@ __all__ = [
     "OtpRequest",
     "RequestBlock",
     "SealedBiometric",
+    "SealedError",
     "SealedKyc",
     "SealedRequest",
     "SealedSample",

@@ -22,20 +22,19 @@ from datetime import datetime
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from services.common.mosip_wire import base64url
 from services.common.mosip_wire.catalogue import IdaError
-from services.common.mosip_wire.crypto import (
-    SESSION_KEY_BYTES,
-    TAG_BYTES,
+from services.common.mosip_wire.errors import WireError, invalid
+from services.common.mosip_wire.reader import Reader
+from services.common.mosip_wire.sealed import (
+    SealedError,
+    decrypt,
     new_session_key,
     thumbprint_of,
     wrap_session_key,
 )
-from services.common.mosip_wire.errors import WireError, invalid
-from services.common.mosip_wire.reader import Reader
 from services.common.mosip_wire.strict_json import JsonLimits, JsonRefusedError, loads_object
 from services.common.mosip_wire.times import parse_biometric_time
 
@@ -230,11 +229,9 @@ def open_sample(capture: Capture, session_key: bytes, index: int) -> bytes:
         iv, aad = iv_and_aad(capture.timestamp_text, capture.transaction_id)
     except ValueError:
         raise invalid(f"request/biometrics/{index}/data/timestamp") from None
-    if len(session_key) != SESSION_KEY_BYTES or len(capture.bio_value) < TAG_BYTES:
-        raise WireError(IdaError.INVALID_ENCRYPTION)
     try:
-        return AESGCM(session_key).decrypt(iv, capture.bio_value, aad)
-    except InvalidTag:
+        return decrypt(session_key, iv, capture.bio_value, aad)
+    except SealedError:
         raise WireError(IdaError.INVALID_ENCRYPTION) from None
 
 

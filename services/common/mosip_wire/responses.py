@@ -8,15 +8,15 @@ from typing import Any
 from cryptography import x509
 
 from services.common.mosip_wire import base64url
-from services.common.mosip_wire.crypto import (
-    decrypt_symmetric,
-    encrypt_symmetric,
+from services.common.mosip_wire.errors import WireError
+from services.common.mosip_wire.requests import VERSION
+from services.common.mosip_wire.sealed import (
+    decrypt_behind,
+    encrypt_behind,
     new_session_key,
     thumbprint_of,
     wrap_session_key,
 )
-from services.common.mosip_wire.errors import WireError
-from services.common.mosip_wire.requests import VERSION
 from services.common.mosip_wire.strict_json import dumps, loads_object
 from services.common.mosip_wire.times import format_time
 
@@ -75,7 +75,7 @@ def seal_kyc(identity: Mapping[str, Any], certificate: x509.Certificate) -> Seal
     """
     session_key = new_session_key()
     return SealedKyc(
-        identity=base64url.encode(encrypt_symmetric(dumps(dict(identity)), session_key)),
+        identity=base64url.encode(encrypt_behind(dumps(dict(identity)), session_key)),
         session_key=base64url.encode(wrap_session_key(session_key, certificate)),
         thumbprint=thumbprint_of(certificate).hex().upper(),
     )
@@ -100,4 +100,4 @@ def open_kyc(identity: str, session_key: bytes) -> dict[str, Any]:
     Raises:
         ValueError: not base64, does not decrypt, or is no JSON object.
     """
-    return loads_object(decrypt_symmetric(base64url.decode(identity), session_key))
+    return loads_object(decrypt_behind(base64url.decode(identity), session_key))

@@ -1,5 +1,7 @@
 """How MOSIP seals a packet: the outer container and each sub-packet alike.
 
+Nonce and AAD, then what mosip_wire.sealed calls the framing with a nonce given:
+
     offset 0    12   GCM nonce, random
           12    32   AAD, random
           44    32   SHA-256 of the DER of the encryption certificate
@@ -17,23 +19,16 @@ import os
 from dataclasses import dataclass, field
 
 from cryptography import x509
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from services.common.mosip_wire import sealed
+from services.common.mosip_wire.sealed import SealedError
 from services.common.packet.errors import PacketError
 
-KEY_SPLITTER = b"#KEY_SPLITTER#"
-WRAPPED_KEY_BYTES = (256, 384)
-SESSION_KEY_BYTES = 32
-MAX_SEALED_BYTES = 128 * 1024 * 1024
+MAX_SEALED_BYTES = sealed.MAX_SEALED_BYTES
 
 _NONCE_BYTES = 12
 _AAD_BYTES = 32
-_THUMBPRINT_BYTES = 32
-_TAG_BYTES = 16
-_KEY_OFFSET = _NONCE_BYTES + _AAD_BYTES + _THUMBPRINT_BYTES
+_KEY_PART = _NONCE_BYTES + _AAD_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,33 +51,25 @@ class SealedParts:
 
 
 def parse_sealed(data: bytes, max_bytes: int = MAX_SEALED_BYTES) -> SealedParts:
-    """Take a sealed packet or sub-packet apart; nothing is decrypted.
+    """Take a sealed packet apart; nothing is decrypted.
 
     Raises:
-        PacketError: PACKET_TOO_LARGE, PACKET_TRUNCATED, or PACKET_SPLITTER_MISSING where neither
-            RSA size puts the splitter.
+        PacketError: PACKET_TOO_LARGE, PACKET_TRUNCATED, PACKET_SPLITTER_MISSING,
+            PACKET_KEY_PART_MALFORMED or PACKET_VERSION_UNKNOWN as SealedError says, and
+            PACKET_FRAMING_MISMATCH where a packet is sealed in another of MOSIP's framings.
     """
-    if len(data) > max_bytes:
-        raise PacketError("PACKET_TOO_LARGE", "sealed")
-    shortest = _KEY_OFFSET + min(WRAPPED_KEY_BYTES) + len(KEY_SPLITTER) + _TAG_BYTES
-    if len(data) < shortest:
-        raise PacketError("PACKET_TRUNCATED", "sealed")
-    for key_bytes in WRAPPED_KEY_BYTES:
-        splitter = _KEY_OFFSET + key_bytes
-        if data.startswith(KEY_SPLITTER, splitter):
-            break
-    else:
-        raise PacketError("PACKET_SPLITTER_MISSING", "sealed")
-    ciphertext = data[splitter + len(KEY_SPLITTER) :]
-    if len(ciphertext) < _TAG_BYTES:
-        raise PacketError("PACKET_TRUNCATED", "sealed")
-    thumbprint_offset = _NONCE_BYTES + _AAD_BYTES
+    try:
+        parts = sealed.parse(data, max_bytes, offset=_KEY_PART)
+    except SealedError as error:
+        raise PacketError(f"PACKET_{error.reason}", "sealed") from None
+    if parts.versioned:
+        raise PacketError("PACKET_FRAMING_MISMATCH", "sealed")
     return SealedParts(
         nonce=data[:_NONCE_BYTES],
-        aad=data[_NONCE_BYTES:thumbprint_offset],
-        thumbprint=data[thumbprint_offset:_KEY_OFFSET],
-        wrapped_key=data[_KEY_OFFSET:splitter],
-        ciphertext=ciphertext,
+        aad=data[_NONCE_BYTES:_KEY_PART],
+        thumbprint=parts.thumbprint,
+        wrapped_key=parts.wrapped_key,
+        ciphertext=parts.data,
     )
 
 
@@ -93,12 +80,11 @@ def open_sealed(parts: SealedParts, session_key: bytes) -> bytes:
         PacketError: PACKET_SESSION_KEY_INVALID when it is not 32 bytes, PACKET_DECRYPT_FAILED
             when anything was altered or the key is another packet's.
     """
-    if len(session_key) != SESSION_KEY_BYTES:
-        raise PacketError("PACKET_SESSION_KEY_INVALID", "session_key")
     try:
-        return AESGCM(session_key).decrypt(parts.nonce, parts.ciphertext, parts.aad)
-    except InvalidTag:
-        raise PacketError("PACKET_DECRYPT_FAILED", "sealed") from None
+        return sealed.decrypt(session_key, parts.nonce, parts.ciphertext, parts.aad)
+    except SealedError as error:
+        field_name = "session_key" if error.reason == "SESSION_KEY_INVALID" else "sealed"
+        raise PacketError(f"PACKET_{error.reason}", field_name) from None
 
 
 def seal(plaintext: bytes, certificate: x509.Certificate) -> bytes:
@@ -108,20 +94,5 @@ def seal(plaintext: bytes, certificate: x509.Certificate) -> bytes:
         ValueError: the certificate's key is not RSA of 2048 or 3072 bits. A mistake of whoever
             configured it, hence no PacketError.
     """
-    key = certificate.public_key()
-    if not isinstance(key, rsa.RSAPublicKey) or key.key_size // 8 not in WRAPPED_KEY_BYTES:
-        raise ValueError("packets are sealed with RSA keys of 2048 or 3072 bits")
-    session_key = AESGCM.generate_key(bit_length=8 * SESSION_KEY_BYTES)
-    nonce = os.urandom(_NONCE_BYTES)
-    aad = os.urandom(_AAD_BYTES)
-    oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), label=None)
-    return b"".join(
-        (
-            nonce,
-            aad,
-            certificate.fingerprint(hashes.SHA256()),
-            key.encrypt(session_key, oaep),
-            KEY_SPLITTER,
-            AESGCM(session_key).encrypt(nonce, plaintext, aad),
-        )
-    )
+    nonce, aad = os.urandom(_NONCE_BYTES), os.urandom(_AAD_BYTES)
+    return nonce + aad + sealed.seal_with_nonce(plaintext, certificate, nonce, aad)

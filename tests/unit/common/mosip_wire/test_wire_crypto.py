@@ -31,8 +31,8 @@ from services.common.mosip_wire import (
     verify_request_signature,
 )
 from services.common.mosip_wire import base64url as b64
-from services.common.mosip_wire.crypto import decrypt_symmetric, encrypt_symmetric
 from services.common.mosip_wire.jws import sign_raw
+from services.common.mosip_wire.sealed import decrypt_behind, encrypt_behind
 from services.common.mosip_wire.strict_json import JsonLimits, JsonRefusedError, loads_object
 from tests.unit.common.mosip_wire.conftest import Holder
 
@@ -50,7 +50,7 @@ def test_a_sealed_request_has_mosip_s_form(platform: Holder) -> None:
     data = b64.decode(sealed.request)
     # Ciphertext and tag, then the IV of 16 bytes; no AAD.
     assert AESGCM(key).decrypt(data[-16:], data[:-16], None) == PLAIN
-    digest = decrypt_symmetric(b64.decode(sealed.request_hmac), key)
+    digest = decrypt_behind(b64.decode(sealed.request_hmac), key)
     assert digest == hashlib.sha256(PLAIN).hexdigest().upper().encode()
     assert parse_thumbprint(sealed.thumbprint) == thumbprint_of(platform.certificate)
 
@@ -64,24 +64,24 @@ def test_a_sealed_request_opens_with_the_unwrapped_key(platform: Holder) -> None
 def test_a_digest_of_something_else_is_mpa_016() -> None:
     other = hashlib.sha256(b"other").hexdigest().upper().encode()
     with pytest.raises(WireError) as refused:
-        open_request(encrypt_symmetric(PLAIN, KEY), encrypt_symmetric(other, KEY), KEY)
+        open_request(encrypt_behind(PLAIN, KEY), encrypt_behind(other, KEY), KEY)
     assert wire_code(refused) == "IDA-MPA-016"
 
 
 def test_a_lower_case_digest_is_mpa_016_as_in_mosip() -> None:
     lower = hashlib.sha256(PLAIN).hexdigest().encode()
     with pytest.raises(WireError) as refused:
-        open_request(encrypt_symmetric(PLAIN, KEY), encrypt_symmetric(lower, KEY), KEY)
+        open_request(encrypt_behind(PLAIN, KEY), encrypt_behind(lower, KEY), KEY)
     assert wire_code(refused) == "IDA-MPA-016"
 
 
 @pytest.mark.parametrize("position", [0, -1, -17, -33])
 def test_an_altered_request_is_mpa_003(position: int) -> None:
     digest = hashlib.sha256(PLAIN).hexdigest().upper().encode()
-    data = bytearray(encrypt_symmetric(PLAIN, KEY))
+    data = bytearray(encrypt_behind(PLAIN, KEY))
     data[position] ^= 1
     with pytest.raises(WireError) as refused:
-        open_request(bytes(data), encrypt_symmetric(digest, KEY), KEY)
+        open_request(bytes(data), encrypt_behind(digest, KEY), KEY)
     assert wire_code(refused) == "IDA-MPA-003"
 
 
