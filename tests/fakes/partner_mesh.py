@@ -32,7 +32,7 @@ from services.gateway import wiring as gateway_wiring
 from services.gateway.config import Config as GatewayConfig
 from services.local.sandbox.device import CaptureDevice
 from services.local.sandbox.keys import make_authority, make_key_pair
-from tests.fakes import databases
+from tests.fakes import databases, vaults
 from tests.fakes.partner_world import Notifications, World
 from tests.fakes.servers import PostgresServer, VaultServer
 from vault.bootstrap import changes, layout
@@ -88,19 +88,7 @@ class PartnerMesh(World):
         await rpc.ensure_certificate(self.tls().folder, name, sign)
 
     def vault_config(self, service: str) -> VaultConfig:
-        role = f"auth/approle/role/{service}"
-        role_id = self.vault_server.call("GET", f"{role}/role-id")["data"]["role_id"]
-        wrapped = self.vault_server.call(
-            "POST", f"{role}/secret-id", {}, headers={"X-Vault-Wrap-TTL": "300s"}
-        )
-        file = self.folder / f"{service}.secret-id"
-        file.write_text(wrapped["wrap_info"]["token"])
-        return VaultConfig(
-            unix_socket=self.vault_server.unix_socket,
-            role_id=role_id,
-            secret_id_file=str(file),
-            pki_role=f"core/pki/{service}",
-        )
+        return vaults.login(self.vault_server, service, unix=bool(self.vault_server.unix_socket))
 
     @asynccontextmanager
     async def database(self, service: str) -> AsyncIterator[Database]:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import functools
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.fakes import servers
 from tests.fakes.servers import VaultServer, free_port, vault_call
 
 NODES = 3
+R = TypeVar("R")
+_STARTER = ThreadPoolExecutor(1, "vault-cluster")
 AUDIT_FILE = "audit-records.log"
 _READY_S = 60.0
 
 
-@dataclass
+@dataclass(eq=False)
 class Node:
     """One member: its place, and its process while it has one."""
 
@@ -121,7 +126,7 @@ class VaultCluster(VaultServer):
                 if node.health() != 503:
                     node.signal(signal.SIGKILL)
                     node.process = _run(node)
-                    _until(lambda node=node: node.health() == 503, node)
+                    _until(functools.partial(_answers, node, 503), node)
 
     def unseal(self) -> None:
         """Unseal every node that runs, and wait for a leader."""
@@ -146,6 +151,14 @@ class VaultCluster(VaultServer):
         for node in nodes:
             node.write_audit_to(node.folder / AUDIT_FILE)
 
+    async def aside(self, act: Callable[[], R]) -> R:
+        """Run one of these methods beside the loop.
+
+        Always in the same thread: a node gets its signal of death when the thread that started
+        it ends, not the process.
+        """
+        return await asyncio.get_running_loop().run_in_executor(_STARTER, act)
+
     def end(self) -> None:
         """Stop all nodes and remove what they wrote."""
         for node in self.nodes:
@@ -165,7 +178,7 @@ def start_cluster() -> VaultCluster:
     for node in nodes:
         _configure(node, nodes)
         node.process = _run(node)
-        _until(lambda node=node: node.health() != 0, node)
+        _until(functools.partial(_answers, node, 501), node)
     first = nodes[0]
     shares = {"secret_shares": 1, "secret_threshold": 1}
     status, made = vault_call(first.address, "POST", "sys/init", shares, {})
@@ -242,12 +255,16 @@ def _unseal(node: Node, key: str) -> None:
     _until(unsealed, node)
 
 
+def _answers(node: Node, health: int) -> bool:
+    return node.health() == health
+
+
 def _voters(cluster: VaultCluster) -> list[str]:
     state = cluster.call("GET", "sys/storage/raft/autopilot/state")["data"]
     return list(state["voters"])
 
 
-def _until(ready: Any, node: Node) -> None:
+def _until(ready: Callable[[], bool], node: Node) -> None:
     deadline = time.monotonic() + _READY_S
     while not ready():
         if time.monotonic() > deadline:

@@ -90,16 +90,16 @@ async def load(client: VaultClient) -> AsyncIterator[Load]:
 async def test_no_call_fails_when_the_leader_is_killed(
     cluster: VaultCluster, client: VaultClient
 ) -> None:
-    leader = await asyncio.to_thread(cluster.leader)
+    leader = await cluster.aside(cluster.leader)
     async with load(client) as callers:
         leader.signal(signal.SIGKILL)
         await callers.more(50)
         assert callers.failures == []
         # What only a leader can do is possible again after an election, by the same client.
-        await asyncio.to_thread(cluster.leader)
+        await cluster.aside(cluster.leader)
         await until(lambda: client.rotate_key(RECORD))
         await callers.more(10)
-        await asyncio.to_thread(cluster.start, leader)
+        await cluster.aside(lambda: cluster.start(leader))
         await callers.more(10)
         assert callers.failures == []
 
@@ -124,10 +124,10 @@ async def test_sealed_is_said_and_ends_with_the_unsealing(
 ) -> None:
     [before] = await client.encrypt(RECORD, [b"before"])
     async with load(client) as callers:
-        await asyncio.to_thread(cluster.seal)
+        await cluster.aside(cluster.seal)
         error = await refusal(client, "VAULT_SEALED")
         assert error.retry_after_s
-        await asyncio.to_thread(cluster.unseal)
+        await cluster.aside(cluster.unseal)
         # The same login, nothing started anew.
         await callers.more(20)
         assert callers.failures
@@ -137,7 +137,7 @@ async def test_sealed_is_said_and_ends_with_the_unsealing(
 async def test_a_node_whose_audit_disk_is_full_is_passed_over_and_all_of_them_are_waited_for(
     cluster: VaultCluster, client: VaultClient
 ) -> None:
-    leader = await asyncio.to_thread(cluster.leader)
+    leader = await cluster.aside(cluster.leader)
     standbys = [node for node in cluster.nodes if node is not leader]
     async with load(client) as callers:
         cluster.fill_audit_disk(standbys[0])

@@ -36,9 +36,7 @@ OWN_TOKEN = {
 }
 REVOCATION = {
     "masterdata": {"core/pki-machine/revoke": {"update"}},
-    "partner": {
-        f"core/pki-{domain}/revoke": {"update"} for domain in ("partner", "device", "ftm")
-    },
+    "partner": {f"core/pki-{domain}/revoke": {"update"} for domain in ("partner", "device", "ftm")},
 }
 
 
