@@ -16,6 +16,8 @@ class VaultLimits:
     connections: int = 32
     # How long a node of a cluster is waited for before the next one is asked too.
     late_s: float = 0.3
+    # How far a node may be behind its leader.
+    lag_s: float = 3.0
     # Consecutive failures that open the breaker, and how long it stays open at first.
     failures_to_open: int = 5
     open_s: float = 0.5

@@ -47,7 +47,7 @@ class AppRoleLogin:
         """
         if not self._secret_id:
             await self._unwrap(transport)
-        answer = await transport.call(
+        answer = await transport.call_settled(
             "POST",
             "auth/approle/login",
             {"role_id": self._role_id, "secret_id": self._secret_id},
@@ -61,7 +61,7 @@ class AppRoleLogin:
         wrapped = self._wrapped()
         if not wrapped:
             raise VaultLoginRefused("There is no secret id to log in with.")
-        answer = await transport.call("POST", "sys/wrapping/unwrap", token=wrapped)
+        answer = await transport.call_settled("POST", "sys/wrapping/unwrap", token=wrapped)
         self._unwrapped = wrapped
         if answer.status != 200:
             raise VaultLoginRefused("The wrapped secret id was used before or has expired.")

@@ -110,7 +110,8 @@ class Session:
             )
             if answer.status != 403:
                 return answer
-            if attempt or not await self._was_lost(token):
+            # A node of a cluster may not have heard of the token yet.
+            if attempt or not (await self._was_lost(token) or self._transport.is_cluster):
                 break
         raise forbidden()
 
@@ -129,7 +130,9 @@ class Session:
         async with self._relogin:
             if self._token is not token:
                 return True
-            look = await self._transport.call("GET", "auth/token/lookup-self", token=token.value)
+            look = await self._transport.call_settled(
+                "GET", "auth/token/lookup-self", token=token.value
+            )
             if look.status == 200:
                 return False
             await self._log_in_again()

@@ -26,6 +26,7 @@ _CALL_S = _METER.create_histogram(
     "idmesh_vault_call_seconds", unit="s", description="Time of a request, by verb and outcome."
 )
 _TOO_MANY = 429
+_SETTLING_S = 0.2
 _OPERATIONS = ("encrypt", "decrypt", "hmac", "sign", "rewrap", "datakey", "keys", "auth", "sys")
 # Doing them twice at once costs a little and changes nothing.
 _REPEATABLE = frozenset({"encrypt", "decrypt", "hmac", "rewrap", "datakey"})
@@ -58,6 +59,11 @@ class Transport:
         self._session: aiohttp.ClientSession | None = None
         addresses = (config.address or "http://vault", *config.standby_addresses)
         self._nodes = Nodes([address.rstrip("/") for address in addresses], limits)
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether a node may be behind another."""
+        return bool(self._config.standby_addresses)
 
     async def open(self) -> None:
         """Make the pool; connects when it is used."""
@@ -114,6 +120,22 @@ class Transport:
         finally:
             labels = {"operation": operation, "outcome": outcome}
             _CALL_S.record(time.perf_counter() - started, labels)
+
+    async def call_settled(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str = ""
+    ) -> Answer:
+        """Return an answer about something that was made just now, perhaps by another node.
+
+        A standby refuses what it has not heard of yet, so a cluster's refusal counts only when
+        it lasts.
+        """
+        deadline = time.monotonic() + self._limits.lag_s
+        while True:
+            answer = await self.call(method, path, body, token=token)
+            is_final = not self.is_cluster or time.monotonic() >= deadline
+            if answer.status < 400 or is_final:
+                return answer
+            await asyncio.sleep(_SETTLING_S)
 
     async def _send(  # noqa: PLR0917 - a request's parts
         self,
