@@ -43,9 +43,11 @@ class Elsewhere(click.Group):
     cls=Elsewhere,
     elsewhere={
         "abis": ("services.local.abis_message", "Send the search engine MOSIP's messages."),
+        "bootstrap": ("services.local.bootstrapping", "Make a key server equal to vault/."),
         "demo": ("services.local.demo", "Start the mesh and walk a person through it."),
         "bench": ("services.bench.cli", "Measure."),
         "operator": ("services.local.administration", "Give an operator roles and a secret."),
+        "vault": ("services.local.vault_anchors", "A new key server; a root token by quorum."),
         "packet": ("services.registration_client.cli", "Build, seal, sync and upload packets."),
     },
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -154,22 +156,6 @@ def migrate(
     from services.local import commands
 
     commands.migrate(data_folder, dsn, phase, names, dry_run=dry_run)
-
-
-@cli.command()
-@click.option("--address", envvar=["BAO_ADDR", "VAULT_ADDR"], required=True, help="https://...")
-@click.option(
-    "--token-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    required=True,
-    help="Holds the administrator's token.",
-)
-@click.option("--dry-run", is_flag=True, help="Only show what differs.")
-def bootstrap(address: str, token_file: Path, dry_run: bool) -> None:
-    """Make a Vault or OpenBao server equal to vault/keys.toml and vault/policies."""
-    from services.local import commands
-
-    commands.bootstrap(address, token_file, dry_run=dry_run)
 
 
 @cli.command("mail-sink")

@@ -47,13 +47,20 @@ class VaultConfig:
     """How a service reaches Vault and logs in; exactly one of address and unix_socket is set.
 
     standby_addresses are of the other nodes of its cluster, asked when the first fails or is late.
+    login "approle": role_id and secret_id_file, which holds a wrapped secret id that works once.
+    login "jwt" or "kubernetes": login_role and token_file, the token with which an orchestrator
+    vouches for the service (it is read anew at each login); login_mount where it is another.
     """
 
     address: str = ""
     unix_socket: str = ""
     standby_addresses: tuple[str, ...] = ()
-    role_id: str
-    secret_id_file: str
+    login: typing.Literal["approle", "jwt", "kubernetes"] = "approle"
+    role_id: str = ""
+    secret_id_file: str = ""
+    login_role: str = ""
+    login_mount: str = ""
+    token_file: str = ""
     pki_role: str
 
     def __post_init__(self) -> None:
@@ -61,6 +68,19 @@ class VaultConfig:
             raise ValueError("exactly one of address and unix_socket must be set")
         if self.standby_addresses and not self.address:
             raise ValueError("standby_addresses need an address")
+        of_approle = {"role_id": self.role_id, "secret_id_file": self.secret_id_file}
+        of_token = {"login_role": self.login_role, "token_file": self.token_file}
+        by_approle = self.login == "approle"
+        needed, foreign = (of_approle, of_token) if by_approle else (of_token, of_approle)
+        foreign = foreign | ({"login_mount": self.login_mount} if by_approle else {})
+        for name, value in needed.items():
+            if not value:
+                raise ValueError(f"{name} must be set for login {self.login!r}")
+        for name, value in foreign.items():
+            if value:
+                raise ValueError(f"{name} has no meaning for login {self.login!r}")
+        if "/" in self.login_mount.strip("/") or self.login_mount != self.login_mount.strip("/"):
+            raise ValueError("login_mount is the name below auth/, without slashes")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -114,22 +114,6 @@ def migrate(
         click.echo("nothing to do")
 
 
-def bootstrap(address: str, token_file: Path, *, dry_run: bool) -> None:
-    """Compare a server with the layout and mend it."""
-    from vault.bootstrap import changes, layout
-    from vault.bootstrap.client import connect
-
-    client = connect(address, token_file.read_text().strip())
-    count = 0
-    for change in changes.changes(client, layout.load()):
-        count += 1
-        click.echo(f"would {change.what}" if dry_run else change.what)
-        if not dry_run:
-            change.apply()
-    if count == 0:
-        click.echo("nothing to do")
-
-
 def _processes(names: Sequence[str], *, no_services: bool) -> tuple[str, ...]:
     if no_services:
         return ()

@@ -14,6 +14,7 @@ from services.local.ports import Ports
 from services.local.problems import Problem
 from vault.bootstrap import changes, layout, minting, root
 from vault.bootstrap.client import connect
+from vault.bootstrap.difference import ConflictError
 
 # One machine keeps its seal key beside the store: it guards a copied disk image of the store
 # alone, not the machine. Production seals by HSM or cloud KMS.
@@ -46,6 +47,12 @@ audit "file" "log" {{
     file_path = "{audit_log}"
   }}
 }}
+# While one device can be written requests go on, so that a full disk under one is no outage.
+audit "file" "second" {{
+  options {{
+    file_path = "{second_audit_log}"
+  }}
+}}
 api_addr          = "http://127.0.0.1:{port}"
 cluster_addr      = "https://127.0.0.1:{cluster_port}"
 log_level         = "warn"
@@ -74,6 +81,11 @@ class OpenBao:
     def audit_log(self) -> Path:
         """Every request, its secrets hashed. Reopened on SIGHUP."""
         return self.folder.logs / "openbao-audit.log"
+
+    @property
+    def second_audit_log(self) -> Path:
+        """The same, beside the store: another disk where somebody mounts one there."""
+        return self.folder.openbao / "audit-second.log"
 
     @property
     def bootstrapped_file(self) -> Path:
@@ -129,6 +141,7 @@ def write_config(bao: OpenBao) -> None:
         socket=bao.socket,
         seal_key=seal_key,
         audit_log=bao.audit_log,
+        second_audit_log=bao.second_audit_log,
     )
     write_private(folder.config / "openbao.hcl", text)
     # A killed server leaves its socket, and a new one would not bind over it.
@@ -155,6 +168,11 @@ def prepare(bao: OpenBao) -> tuple[minting.Minter, list[str]]:
     try:
         done = changes.apply(connect(bao.address, token), wanted)
         _remember(bao, wanted, token)
+    except ConflictError as error:
+        raise Problem(
+            f"OpenBao holds something else of a name of ours: {error}.",
+            "Nothing was changed. See: docs/security/vault.md",
+        ) from error
     finally:
         root.revoke(bao.address, token)
     return minter, done
@@ -165,7 +183,7 @@ def _first_bootstrap(bao: OpenBao, wanted: layout.Layout) -> tuple[minting.Minte
     token_file = secrets_folder / ROOT_TOKEN
     if not root.is_initialised(bao.address):
         first = root.initialise(bao.address)
-        write_private(secrets_folder / RECOVERY_KEY, first.recovery_key + "\n")
+        write_private(secrets_folder / RECOVERY_KEY, first.shares[0] + "\n")
         write_private(token_file, first.root_token + "\n")
     root.wait_until_active(bao.address)
     token = token_file.read_text().strip()

@@ -250,10 +250,12 @@ class Supervisor:
             await asyncio.to_thread(self._rotate_logs)
 
     def _rotate_logs(self) -> None:
+        audited = (self._bao.audit_log, self._bao.second_audit_log)
         for path in self.folder.logs.glob("*.log"):
-            if path != self._bao.audit_log:
+            if path not in audited:
                 logs.rotate_copied(path)
-        if logs.rotate_reopened(self._bao.audit_log):
+        rotated = [logs.rotate_reopened(path) for path in audited]
+        if any(rotated):
             self.child("openbao").send(signal.SIGHUP)
 
 

@@ -97,18 +97,25 @@ def postgres_server() -> PostgresServer:
     return PostgresServer("127.0.0.1", port, folder, process)
 
 
-def start_vault() -> VaultServer:
-    """Start OpenBao with raft storage and a static seal, initialise it, wait until active."""
+def start_vault(*, new: bool = False, shamir: bool = False) -> VaultServer:
+    """Start OpenBao with raft storage and a static seal, initialise it, wait until active.
+
+    new: leave it as it is, without a root token; shamir: sealed by shares instead.
+    """
     folder = Path(tempfile.mkdtemp(prefix="idmesh-bao-"))
     for name in ("raft", "seal.key"):
         path = folder / name
         path.write_bytes(secrets.token_bytes(32)) if name == "seal.key" else path.mkdir()
-    return run_vault(folder, token=None)
+    return run_vault(folder, token=None, new=new, shamir=shamir)
 
 
-def run_vault(folder: Path, *, token: str | None) -> VaultServer:
+def run_vault(
+    folder: Path, *, token: str | None, new: bool = False, shamir: bool = False
+) -> VaultServer:
     """Run OpenBao on a folder; token None: its first time."""
     port, cluster = free_port(), free_port()
+    seal = f'seal "static" {{ current_key_id="k1" current_key="file://{folder}/seal.key" }}'
+    seal = "" if shamir else seal
     (folder / "bao.hcl").write_text(
         f"""
         storage "raft" {{ path="{folder}/raft" node_id="n1" performance_multiplier=1 }}
@@ -116,8 +123,9 @@ def run_vault(folder: Path, *, token: str | None) -> VaultServer:
           address="127.0.0.1:{port}" cluster_address="127.0.0.1:{cluster}" tls_disable=true
         }}
         listener "unix" {{ address="{folder}/bao.sock" socket_mode="0600" }}
-        seal "static" {{ current_key_id="k1" current_key="file://{folder}/seal.key" }}
+        {seal}
         audit "file" "log" {{ options {{ file_path="{folder}/audit.log" }} }}
+        audit "file" "second" {{ options {{ file_path="{folder}/audit-second.log" }} }}
         api_addr="http://127.0.0.1:{port}"
         cluster_addr="https://127.0.0.1:{cluster}"
         """
@@ -134,6 +142,8 @@ def run_vault(folder: Path, *, token: str | None) -> VaultServer:
             return 0
 
     wait(process, lambda: health() != 0, folder)
+    if new:
+        return VaultServer(address, f"{folder}/bao.sock", "", folder, process)
     if token is None:
         answer = vault_call(
             address, "POST", "sys/init", {"recovery_shares": 1, "recovery_threshold": 1}, {}

@@ -6,7 +6,10 @@ from typing import Any
 
 import hvac
 import requests
-from hvac import exceptions
+from hvac import Client, exceptions
+from hvac.exceptions import VaultError
+
+__all__ = ["Client", "VaultError", "connect", "names", "patch", "read", "write"]
 
 TIMEOUT_S = 30
 
@@ -34,9 +37,28 @@ def read(client: hvac.Client, path: str) -> dict[str, Any] | None:
     return dict(document["data"]) if document.get("data") else None
 
 
-def write(client: hvac.Client, path: str, **body: Any) -> dict[str, Any]:
+def write(client: hvac.Client, path: str, /, **body: Any) -> dict[str, Any]:
     """Send a body to a path and return the whole answer, empty where there is none."""
     return _document(client.adapter.post(f"/v1/{path}", json=body))
+
+
+def patch(client: hvac.Client, path: str, /, **body: Any) -> None:
+    """Change the named fields of a path and leave the others as they are."""
+    headers = {"Content-Type": "application/merge-patch+json"}
+    client.adapter.request("patch", f"/v1/{path}", json=body, headers=headers)
+
+
+def names(client: hvac.Client, path: str) -> list[str]:
+    """Return the names below a path, none where there is nothing."""
+    try:
+        answer = client.adapter.list(f"/v1/{path}")
+    except (exceptions.InvalidPath, exceptions.UnsupportedOperation):
+        return []
+    except exceptions.InvalidRequest as error:
+        if "no handler for route" in str(error):
+            return []
+        raise
+    return list(_document(answer).get("data", {}).get("keys", []))
 
 
 def _document(answer: Any) -> dict[str, Any]:

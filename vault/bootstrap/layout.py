@@ -11,6 +11,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+# Logins whose secret id lasts: nobody is there to mint them one.
+LASTING = ("supervisor", "break-glass")
+
 VAULT_FOLDER = Path(__file__).resolve().parent.parent
 
 
@@ -80,6 +83,24 @@ class CertificateRole:
 
 
 @dataclass(frozen=True)
+class Quota:
+    """The most requests a second that one client address may send to a path."""
+
+    name: str
+    path: str
+    rate_per_s: float
+
+
+@dataclass(frozen=True)
+class AuditDevice:
+    """Where a server writes what it was asked, secrets hashed; used where an API makes them."""
+
+    name: str
+    type: str
+    options: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Layout:
     """All of it."""
 
@@ -91,11 +112,13 @@ class Layout:
     secret_id_ttl_s: int
     token_period_s: int
     policies: Mapping[str, str] = field(default_factory=dict)
+    quotas: tuple[Quota, ...] = ()
+    audit_devices: tuple[AuditDevice, ...] = ()
 
     @property
     def logins(self) -> tuple[str, ...]:
-        """The names of the AppRoles: every service and the supervisor."""
-        return (*self.services, "supervisor")
+        """The names of the AppRoles: every service, the supervisor, who breaks the glass."""
+        return (*self.services, *LASTING)
 
     def fingerprint(self) -> str:
         """Changes when anything here does, so that a start can tell whether to run again."""
@@ -123,6 +146,8 @@ def load(folder: Path = VAULT_FOLDER) -> Layout:
         secret_id_ttl_s=table["login"]["secret_id_ttl_s"],
         token_period_s=table["login"]["token_period_s"],
         policies=policies,
+        quotas=tuple(_construct(Quota, row) for row in table["quota"]),
+        audit_devices=tuple(_construct(AuditDevice, row) for row in table["audit_device"]),
     )
     _check(layout)
     return layout
@@ -170,5 +195,12 @@ def _check(layout: Layout) -> None:
     for role in layout.certificate_roles:
         if role.path.partition("/roles/")[0] not in mounts:
             raise LayoutError(f"keys.toml: {role.path}: there is no such mount")
+    parents = {mount.ca.parent for mount in layout.mounts if mount.ca}
+    if missing := parents - mounts - {""}:
+        raise LayoutError(f"keys.toml: there is no mount {sorted(missing)} to sign an authority")
+    for quota in layout.quotas:
+        place = quota.path.removeprefix("auth/").rstrip("/")
+        if place not in mounts and not quota.path.startswith("auth/"):
+            raise LayoutError(f"keys.toml: the quota {quota.name}: there is no mount {place}")
     if missing := set(layout.logins) - set(layout.policies):
         raise LayoutError(f"policies/: missing for {sorted(missing)}")

@@ -11,7 +11,7 @@ import hvac
 from hvac import exceptions
 
 from vault.bootstrap import root
-from vault.bootstrap.client import connect, read, write
+from vault.bootstrap.client import connect, names, read, write
 
 WRAP_TTL = "300s"
 
@@ -36,12 +36,24 @@ def issue_login(address: str, root_token: str, role: str) -> Login:
     """Make a lasting login for a role, and end those that were made before."""
     client = connect(address, root_token)
     path = f"auth/approle/role/{role}"
-    for accessor in _accessors(client, path):
+    for accessor in names(client, f"{path}/secret-id"):
         write(client, f"{path}/secret-id-accessor/destroy", secret_id_accessor=accessor)
     secret_id = write(client, f"{path}/secret-id")["data"]["secret_id"]
     role_id = read(client, f"{path}/role-id")
     assert role_id is not None
     return Login(role_id["role_id"], secret_id)
+
+
+def log_in(address: str, login: Login) -> str:
+    """Return a token of a lasting login.
+
+    Raises:
+        exceptions.VaultError: the login was ended, or replaced by a later one.
+    """
+    answer = write(
+        connect(address), "auth/approle/login", role_id=login.role_id, secret_id=login.secret_id
+    )
+    return str(answer["auth"]["client_token"])
 
 
 def role_ids(address: str, root_token: str, roles: Sequence[str]) -> dict[str, str]:
@@ -77,8 +89,8 @@ class Minter:
         self, role: str, csr_pem: str, *, uri: str, dns: Sequence[str], ip: Sequence[str]
     ) -> Signed:
         """Have core/pki sign a request for `envoy` or `operator-cli`."""
-        names = {"uri_sans": uri, "alt_names": ",".join(dns), "ip_sans": ",".join(ip)}
-        given = {name: value for name, value in names.items() if value}
+        asked = {"uri_sans": uri, "alt_names": ",".join(dns), "ip_sans": ",".join(ip)}
+        given = {name: value for name, value in asked.items() if value}
         data = self._call(
             lambda client: write(client, f"core/pki/sign/{role}", csr=csr_pem, **given)
         )["data"]
@@ -89,7 +101,7 @@ class Minter:
     def root_token(self, recovery_key: str) -> str:
         """A new root token, for a bootstrap after the layout changed."""
         token = self._call(
-            lambda client: {"token": root.regenerate(self._address, client.token, recovery_key)}
+            lambda client: {"token": root.regenerate(self._address, client.token, [recovery_key])}
         )
         return str(token["token"])
 
@@ -108,27 +120,13 @@ class Minter:
                 return act(self._client)
 
     def _log_in(self) -> hvac.Client:
-        answer = write(
-            connect(self._address),
-            "auth/approle/login",
-            role_id=self._login.role_id,
-            secret_id=self._login.secret_id,
-        )
-        return connect(self._address, answer["auth"]["client_token"])
+        return connect(self._address, log_in(self._address, self._login))
 
 
 def _wrapped(client: hvac.Client, service: str) -> Mapping[str, Any]:
     path = f"/v1/auth/approle/role/{service}/secret-id"
     answer: Mapping[str, Any] = client.adapter.post(path, json={}, wrap_ttl=WRAP_TTL)
     return answer
-
-
-def _accessors(client: hvac.Client, path: str) -> list[str]:
-    try:
-        answer = client.adapter.list(f"/v1/{path}/secret-id")
-    except exceptions.InvalidPath:
-        return []
-    return list(answer["data"]["keys"])
 
 
 def _is_root(pem: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hvac import exceptions
@@ -13,12 +14,16 @@ from vault.bootstrap.client import connect, read, write
 ACTIVE_WAIT_S = 60.0
 
 
+class QuorumError(Exception):
+    """Fewer shares than it takes."""
+
+
 @dataclass(frozen=True)
 class FirstSecrets:
-    """What a new server says once and never again."""
+    """What a new server says once and never again: the root token and one share per holder."""
 
     root_token: str
-    recovery_key: str
+    shares: tuple[str, ...]
 
 
 def is_initialised(address: str) -> bool:
@@ -26,10 +31,31 @@ def is_initialised(address: str) -> bool:
     return bool(connect(address).adapter.get("/v1/sys/init")["initialized"])
 
 
-def initialise(address: str) -> FirstSecrets:
-    """Initialise a server whose seal opens itself; one recovery share, for one machine."""
-    answer = write(connect(address), "sys/init", recovery_shares=1, recovery_threshold=1)
-    return FirstSecrets(answer["root_token"], answer["recovery_keys_base64"][0])
+def initialise(
+    address: str, *, shares: int = 1, threshold: int = 1, opens_itself: bool = True
+) -> FirstSecrets:
+    """Initialise a server; of its shares as many as the threshold act together.
+
+    Args:
+        address: of a server without a store.
+        shares: how many people hold one; on one machine, one.
+        threshold: how many of them it takes.
+        opens_itself: its seal does (static, HSM, cloud): the shares recover. Otherwise (Shamir)
+            they unseal.
+    """
+    prefix = "recovery" if opens_itself else "secret"
+    body = {f"{prefix}_shares": shares, f"{prefix}_threshold": threshold}
+    answer = write(connect(address), "sys/init", **body)
+    given = answer["recovery_keys_base64" if opens_itself else "keys_base64"]
+    return FirstSecrets(answer["root_token"], tuple(given))
+
+
+def unseal(address: str, shares: Sequence[str]) -> bool:
+    """Give a sealed server its shares. Returns whether it is open."""
+    sealed = True
+    for share in shares:
+        sealed = bool(write(connect(address), "sys/unseal", key=share)["sealed"])
+    return not sealed
 
 
 def wait_until_active(address: str) -> None:
@@ -49,19 +75,32 @@ def wait_until_active(address: str) -> None:
     raise TimeoutError(f"OpenBao at {address} is not active after {ACTIVE_WAIT_S:.0f} s")
 
 
-def regenerate(address: str, supervisor_token: str, recovery_key: str) -> str:
-    """Return a new root token. It takes a login that may ask and the recovery key: two holders.
+def regenerate(address: str, token: str, shares: Sequence[str], *, product: str = "openbao") -> str:
+    """Return a new root token. It takes a login that may ask, and a quorum of the shares.
+
+    HashiCorp's server takes the shares from anybody; OpenBao wants the login too.
 
     Raises:
-        exceptions.VaultError: the recovery key or the login is wrong.
+        exceptions.VaultError: a share or the login is wrong.
+        QuorumError: the shares are too few. What was given is forgotten.
     """
-    client = connect(address, supervisor_token)
+    path = "sys/generate-root-token" if product == "openbao" else "sys/generate-root"
+    client = connect(address, token if product == "openbao" else "")
     # An attempt that a crash left behind would be refused as "in progress": start from none.
-    client.adapter.delete("/v1/sys/generate-root-token/attempt")
-    attempt = _data(write(client, "sys/generate-root-token/attempt"))
-    answer = _data(
-        write(client, "sys/generate-root-token/update", key=recovery_key, nonce=attempt["nonce"])
-    )
+    client.adapter.delete(f"/v1/{path}/attempt")
+    attempt = _data(write(client, f"{path}/attempt"))
+    answer: dict[str, str] = {}
+    try:
+        for share in shares:
+            body = {"key": share, "nonce": attempt["nonce"]}
+            answer = _data(write(client, f"{path}/update", **body))
+            if answer.get("encoded_token"):
+                break
+        else:
+            raise QuorumError(f"{len(shares)} of {attempt['required']} shares: too few")
+    except BaseException:
+        client.adapter.delete(f"/v1/{path}/attempt")
+        raise
     encoded = base64.b64decode(answer["encoded_token"] + "==")
     return bytes(a ^ b for a, b in zip(encoded, attempt["otp"].encode(), strict=True)).decode()
 

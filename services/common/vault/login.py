@@ -1,10 +1,11 @@
-"""Logging in: a wrapped secret id that works once, then the token's renewal."""
+"""Logging in: by a wrapped secret id that works once, or by an orchestrator's token."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from services.common.config import VaultConfig
 from services.common.vault.errors import VaultLoginRefused
@@ -19,6 +20,63 @@ class Token:
     ttl_s: float
     expires_at: float
     renewable: bool
+
+
+class Login(Protocol):
+    """A way to log in."""
+
+    def again_possible(self) -> bool:
+        """Whether there is something to log in with."""
+
+    async def login(self, transport: Transport) -> Token:
+        """Return a token.
+
+        Raises:
+            VaultLoginRefused: what there is to log in with does not do.
+            Unavailable: try again.
+        """
+
+
+def login_for(config: VaultConfig) -> Login:
+    """The way that the configuration names."""
+    return AppRoleLogin(config) if config.login == "approle" else TokenLogin(config)
+
+
+class TokenLogin:
+    """Kubernetes or JWT: the orchestrator writes a token into a file and replaces it in time.
+
+    The file is read at each login, never kept: an orchestrator renews it within the hour.
+    """
+
+    def __init__(self, config: VaultConfig) -> None:
+        self._path = f"auth/{config.login_mount or config.login}/login"
+        self._role = config.login_role
+        self._file = Path(config.token_file)
+
+    def again_possible(self) -> bool:
+        """Whether there is a token; one may be used again."""
+        return bool(self._token())
+
+    async def login(self, transport: Transport) -> Token:
+        """Return a token.
+
+        Raises:
+            VaultLoginRefused: there is none, it has expired, or it is not for this role.
+            Unavailable: try again.
+        """
+        token = self._token()
+        if not token:
+            raise VaultLoginRefused("There is no token to log in with.")
+        answer = await transport.call("POST", self._path, {"role": self._role, "jwt": token})
+        if answer.status != 200:
+            raise VaultLoginRefused("The role or the orchestrator's token was refused.")
+        return token_from(answer)
+
+    def _token(self) -> str:
+        try:
+            return self._file.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            return ""
 
 
 class AppRoleLogin:

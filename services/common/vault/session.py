@@ -12,7 +12,7 @@ from services.common.config import VaultConfig
 from services.common.errors import PlatformError, Unavailable
 from services.common.vault.errors import VaultLoginRefused, forbidden, item_error, unknown_key
 from services.common.vault.limits import VaultLimits
-from services.common.vault.login import AppRoleLogin, Token, token_from
+from services.common.vault.login import Token, login_for, token_from
 from services.common.vault.transport import Answer, Transport
 
 _LOG = telemetry.get_logger(__name__)
@@ -27,7 +27,7 @@ class Session:
     def __init__(self, config: VaultConfig, limits: VaultLimits) -> None:
         self._limits = limits
         self._transport = Transport(config, limits)
-        self._login = AppRoleLogin(config)
+        self._login = login_for(config)
         self._token: Token | None = None
         self._first_ttl_s = 0.0
         self._lost: VaultLoginRefused | None = None
@@ -139,7 +139,7 @@ class Session:
             return True
 
     async def _log_in_again(self) -> None:
-        """Log in with a secret id that was not used yet, or give the login up."""
+        """Log in with what there is to log in with, or give the login up."""
         try:
             if not self._login.again_possible():
                 raise VaultLoginRefused("The token is no longer valid.")

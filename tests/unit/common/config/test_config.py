@@ -20,6 +20,7 @@ from services.common.config import (
 )
 
 VAULT = {"unix_socket": "/run/bao.sock", "role_id": "r", "secret_id_file": "/s", "pki_role": "p"}
+JWT = {"unix_socket": "/b", "login": "jwt", "login_role": "x", "token_file": "/t", "pki_role": "p"}
 BASE: dict[str, object] = {"listen": "127.0.0.1:1", "tls": {"folder": "/c"}, "vault": VAULT}
 
 
@@ -90,6 +91,14 @@ def test_a_table_becomes_a_frozen_dataclass() -> None:
         ({"mode": "other"}, "services.x.mode: must be one of 'fast', 'slow'"),
         ({"level": "other"}, "services.x.level: must be one of 'low', 'high'"),
         ({"vault": VAULT | {"address": "http://v"}}, "services.x.vault: exactly one of"),
+        ({"vault": VAULT | {"role_id": ""}}, "services.x.vault: role_id must be set for login"),
+        ({"vault": VAULT | {"token_file": "/t"}}, "services.x.vault: token_file has no meaning"),
+        ({"vault": VAULT | {"login_mount": "k"}}, "services.x.vault: login_mount has no meaning"),
+        ({"vault": VAULT | {"login": "jwt"}}, "services.x.vault: login_role must be set"),
+        ({"vault": JWT | {"token_file": ""}}, "services.x.vault: token_file must be set"),
+        ({"vault": JWT | {"secret_id_file": "/s"}}, "services.x.vault: secret_id_file has no"),
+        ({"vault": JWT | {"login_mount": "../x"}}, "services.x.vault: login_mount is the name"),
+        ({"vault": JWT | {"login": "token"}}, "services.x.vault.login: must be one of"),
     ],
 )
 def test_what_is_wrong_is_named_by_its_whole_key_path(table: dict[str, Any], problem: str) -> None:
