@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from services.common.audit import SealedPersonal
 from services.identity.domain.identity import (
     Counts,
     Identity,
@@ -39,6 +40,10 @@ class Keys(Protocol):
 
     async def open_texts(self, sealed: Sequence[str]) -> list[str]:
         """Undo seal_texts."""
+        ...
+
+    async def seal_for_audit(self, fields: Mapping[str, str]) -> SealedPersonal:
+        """Seal what an audit record says about people, so that audit alone can open it."""
         ...
 
     async def seal_record(self, record: Record, identity_id: UUID, version: int) -> bytes:
@@ -182,6 +187,7 @@ class Transaction(Protocol):
         *,
         outcome: str = "SUCCEEDED",
         details: Mapping[str, str] | None = None,
+        personal: SealedPersonal | None = None,
     ) -> None:
         """Record the act; outcome is SUCCEEDED, REFUSED or FAILED."""
         ...

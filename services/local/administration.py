@@ -24,7 +24,8 @@ import click
 def command(*, operator_id: str, roles: Sequence[str], inactive: bool, data_folder: Path) -> None:
     """Make or change an operator and print a new secret, shown once.
 
-    Roles: ADJUDICATOR, AUDITOR, IDENTITY_ADMIN, MASTERDATA_ADMIN, PARTNER_ADMIN.
+    Roles: ADJUDICATOR, AUDITOR, IDENTITY_ADMIN, MASTERDATA_ADMIN, PARTNER_ADMIN,
+    PRIVACY_OFFICER.
     """
     click.echo(asyncio.run(_put(data_folder, operator_id, roles, active=not inactive)))
 

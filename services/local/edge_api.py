@@ -21,11 +21,12 @@ KIB = 1024
 MIB = 1024 * KIB
 
 # service or service/method: machines sign a token of their own, partners a signature and keys,
-# and a token cannot be asked for with a token.
+# a token cannot be asked for with a token, and what anybody may verify is for anybody.
 WITHOUT_OPERATOR = frozenset(
     {
         "idmesh.access.v1.AccessService/IssueToken",
         "idmesh.access.v1.AccessService/GetJwks",
+        "idmesh.audit.v1.AuditLogService",
         "idmesh.gateway.v1.GatewayService",
         "idmesh.registration.v1.RegistrationService",
     }
@@ -39,7 +40,7 @@ JSON_BODY = 256 * KIB
 
 HTTP_BODY = ".google.api.HttpBody"
 _VERBS = frozenset({"get", "put", "post", "delete", "patch"})
-_VARIABLE = re.compile(r"\{[a-z_][a-z0-9_.]*\}")
+_VARIABLE = re.compile(r"\{[a-z_][a-z0-9_.]*(=\*\*)?\}")
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,25 @@ class Binding:
 
     @property
     def path_regex(self) -> str:
-        """What the whole path matches. A variable is one segment.
+        """What the whole path matches. A variable is one segment, with =** all that are left.
 
         No colon in it: that begins a custom verb, and nothing may be taken for another RPC here
         than by the transcoder.
         """
         segment = "[^/]+" if self.raw else "[^/:]+"
-        literals = [re.escape(part) for part in _VARIABLE.split(self.template)]
-        assert not any("{" in part for part in literals), f"{self.template} has a pattern"
-        return segment.join(literals)
+        path, at = "", 0
+        for variable in _VARIABLE.finditer(self.template):
+            path += re.escape(self.template[at : variable.start()])
+            path += f"{segment}(/{segment})*" if variable[1] else segment
+            at = variable.end()
+        path += re.escape(self.template[at:])
+        assert "{" not in path, f"{self.template} has a pattern"
+        return path
+
+    @property
+    def order(self) -> str:
+        """Sorts what is written out before what a variable may stand for."""
+        return _VARIABLE.sub("~", self.template)
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ def virtual_host(methods: Sequence[Method]) -> Json:
 def _routes(methods: Sequence[Method]) -> list[Json]:
     """The first that matches counts; MOSIP's calls are the most."""
     rest = [(method, binding) for method in methods for binding in method.bindings]
+    rest.sort(key=lambda each: each[1].order)
     return [
         *(_rest(method, binding) for method, binding in rest if binding.raw),
         *(_method(method) for method in methods),

@@ -30,7 +30,7 @@ PROCESSES: Mapping[str, tuple[str, ...]] = {
 }
 # The gateway stores nothing: it faces the internet.
 WITHOUT_DATABASE = frozenset({"gateway"})
-WITH_OBJECTS = frozenset({"abis", "registration"})
+WITH_OBJECTS = frozenset({"abis", "audit", "registration"})
 POOL_MAX: Mapping[str, int] = {"authentication": 24, "processing": 24, "registration": 16}
 POOL_MAX_OTHERS = 10
 

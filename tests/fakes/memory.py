@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from services.common.audit import SealedPersonal
 from services.common.errors import PlatformError
 
 
@@ -21,6 +22,7 @@ class Audited:
     subject_key: bytes
     outcome: str
     details: Mapping[str, str]
+    personal: SealedPersonal | None = None
 
 
 @dataclass
@@ -49,8 +51,10 @@ class AuditingTransaction:
         *,
         outcome: str = "SUCCEEDED",
         details: Mapping[str, str] | None = None,
+        personal: SealedPersonal | None = None,
     ) -> None:
-        record = Audited(action, subject_kind, subject_key, outcome, dict(details or {}))
+        given = dict(details or {})
+        record = Audited(action, subject_kind, subject_key, outcome, given, personal)
         self._audit_tables.audited.append(record)
 
 

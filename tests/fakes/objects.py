@@ -35,6 +35,10 @@ class FakeObjects:
             raise AlreadyExists("OBJECT_EXISTS", "Other content has this name.")
         return tally.stored(key)
 
+    async def replace(self, key: str, data: bytes) -> None:
+        self._check(key)
+        self._objects[key] = data
+
     async def get(self, key: str) -> bytes:
         self._check(key)
         if key not in self._objects:

@@ -27,3 +27,15 @@ path "core/transit/sign/audit-checkpoint" {
 path "core/transit/sign/audit-checkpoint/sha2-256" {
   capabilities = ["update"]
 }
+
+path "core/transit/keys/audit-personal" {
+  capabilities = ["read"]
+}
+
+path "core/transit/decrypt/audit-personal" {
+  capabilities = ["update"]
+}
+
+path "core/transit/rewrap/audit-personal" {
+  capabilities = ["update"]
+}

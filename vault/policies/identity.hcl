@@ -67,3 +67,7 @@ path "ida/transit/hmac/id-lookup/sha2-256" {
 path "ida/transit/datakey/plaintext/record" {
   capabilities = ["update"]
 }
+
+path "core/transit/keys/audit-personal" {
+  capabilities = ["read"]
+}

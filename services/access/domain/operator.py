@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 # What an operator may be allowed; the services name the role that they ask for.
-ROLES = frozenset({"ADJUDICATOR", "AUDITOR", "IDENTITY_ADMIN", "MASTERDATA_ADMIN", "PARTNER_ADMIN"})
+ROLES = frozenset(
+    {
+        "ADJUDICATOR",
+        "AUDITOR",
+        "IDENTITY_ADMIN",
+        "MASTERDATA_ADMIN",
+        "PARTNER_ADMIN",
+        "PRIVACY_OFFICER",
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from uuid import UUID
-
-LEAF_PREFIX = b"\x00"
 
 
 class Outcome(Enum):
@@ -24,8 +21,9 @@ class Outcome(Enum):
 class RecordedAct:
     """One act, as the acting service recorded it.
 
-    `canonical` is the serialised AuditRecorded event as it came over the feed: the bytes
-    that are hashed and that anyone who verifies the log must see unchanged.
+    `canonical` is the serialised AuditRecorded event as it came over the feed, without what was
+    sealed: the bytes that are hashed and that anyone who verifies the log must see unchanged.
+    `sealed_personal` is kept beside the log; the commitment in the log tells what it was.
     """
 
     audit_id: UUID
@@ -40,6 +38,11 @@ class RecordedAct:
     correlation_id: str
     canonical: bytes
     details: Mapping[str, str] = field(default_factory=dict)
+    host_name: str = ""
+    host_address: str = ""
+    module: str = ""
+    personal_commitment: bytes = b""
+    sealed_personal: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class LogRecord:
     index: int
     leaf_hash: bytes
     act: RecordedAct
+    appended_at: datetime
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,23 @@ class SearchFilter:
     actor_id: str = ""
     acted_from: datetime | None = None
     acted_before: datetime | None = None
+    actor_kind: str = ""
+    subject_kind: str = ""
+    subject_key: bytes = b""
+    correlation_id: str = ""
+    outcome: Outcome | None = None
 
-
-def leaf_hash(canonical: bytes) -> bytes:
-    """Return the hash of a leaf of the Merkle tree, 32 bytes.
-
-    Source: RFC 6962, 2.1.
-    """
-    return hashlib.sha256(LEAF_PREFIX + canonical).digest()
+    def described(self) -> dict[str, str]:
+        """Return what was asked for, as the search's own record has it."""
+        asked = {
+            "service": self.service,
+            "action": self.action,
+            "actor_kind": self.actor_kind,
+            "actor_id": self.actor_id,
+            "acted_from": self.acted_from.isoformat() if self.acted_from else "",
+            "acted_before": self.acted_before.isoformat() if self.acted_before else "",
+            "subject_kind": self.subject_kind,
+            "correlation_id": self.correlation_id,
+            "outcome": self.outcome.name if self.outcome else "",
+        }
+        return {name: value for name, value in asked.items() if value}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from uuid import UUID
 
-from services.audit.domain.record import LogRecord, RecordedAct, SearchFilter, leaf_hash
+from services.audit.domain.record import LogRecord, RecordedAct, SearchFilter
+from services.audit.domain.tree import StoredEntry
 from services.common.postgres import Connection, Database, load_queries
+from services.common.tlog import leaf_hash
 
 QUERIES = load_queries(__package__, "queries.sql")
 
@@ -42,6 +45,7 @@ class Log:
             [act.correlation_id for act in given],
             [act.canonical for act in given],
             [leaf_hash(act.canonical) for act in given],
+            [act.sealed_personal or None for act in given],
         )
         return grown - size
 
@@ -58,7 +62,30 @@ class Log:
             wanted.acted_from,
             wanted.acted_before,
             limit,
+            wanted.actor_kind,
+            wanted.subject_kind,
+            wanted.subject_key,
+            wanted.correlation_id,
+            wanted.outcome.value if wanted.outcome else 0,
         )
         return [
-            LogRecord(row["index"], row["leaf_hash"], self._read(row["canonical"])) for row in rows
+            LogRecord(
+                row["index"], row["leaf_hash"], self._read(row["canonical"]), row["appended_at"]
+            )
+            for row in rows
         ]
+
+    async def size(self) -> int:
+        """Return how many records there are."""
+        size: int = await self._database.fetchval(QUERIES["size"])
+        return size
+
+    async def entries(self, start: int, end: int) -> list[StoredEntry]:
+        """Return the records [start, end) in their order."""
+        rows = await self._database.fetch(QUERIES["entries"], start, end)
+        return [StoredEntry(row["index"], row["canonical"], row["leaf_hash"]) for row in rows]
+
+    async def index_of(self, audit_id: UUID) -> int | None:
+        """Return a record's place."""
+        index: int | None = await self._database.fetchval(QUERIES["index_of"], audit_id)
+        return index

@@ -1,11 +1,11 @@
-"""Search of the log, page by page."""
+"""Search of the log, page by page; who looks for what is in the log as well."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from services.audit.domain.record import LogRecord, SearchFilter
-from services.audit.ports import LogReader
+from services.audit.ports import LogReader, OwnActs
 from services.common.errors import InvalidArgument
 
 DEFAULT_PAGE_SIZE = 50
@@ -20,10 +20,11 @@ class Page:
 
 
 class SearchRecords:
-    """Finds records by service, action, actor and time."""
+    """Finds records by service, action, actor, subject, request, outcome and time."""
 
-    def __init__(self, log: LogReader) -> None:
+    def __init__(self, log: LogReader, acts: OwnActs) -> None:
         self._log = log
+        self._acts = acts
 
     async def __call__(self, wanted: SearchFilter, *, page_size: int, page_token: str) -> Page:
         """Return one page.
@@ -36,6 +37,9 @@ class SearchRecords:
         records = await self._log.search(wanted, below_index=below, limit=limit + 1)
         more = len(records) > limit
         shown = records[:limit]
+        details = wanted.described() | {"shown": str(len(shown))}
+        subject = (wanted.subject_kind or "log", wanted.subject_key)
+        await self._acts.record("RECORDS_SEARCHED", *subject, details)
         return Page(shown, str(shown[-1].index) if more else "")
 
 

@@ -6,7 +6,9 @@ appends the records to its log.
 
 from __future__ import annotations
 
+import functools
 import re
+import socket
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +19,26 @@ from google.protobuf import timestamp_pb2
 from idmesh.audit.v1 import audit_events_pb2
 
 from services.common import feed, rpc, telemetry
+from services.common.audit.personal import PersonalSealer, SealedPersonal
 from services.common.feed.outbox import publish_at_end
 from services.common.postgres import Connection
 
-__all__ = ["Act", "Actor", "Outcome", "act_of", "record", "record_all"]
+__all__ = [
+    "Act",
+    "Actor",
+    "Outcome",
+    "PersonalSealer",
+    "SealedPersonal",
+    "act_of",
+    "record",
+    "record_all",
+]
 
 Act = audit_events_pb2.AuditRecorded
 """A record that is made and not written yet."""
 
+# An entry of the log has at most 65,535 bytes; so small that the rest always fits as well.
+_MOST_DETAILS_BYTES = 32_768
 _ACTION = re.compile(r"^[A-Z][A-Z0-9_]{2,63}$")
 
 
@@ -52,10 +66,11 @@ async def record(  # noqa: PLR0917 - the order in which one says it
     outcome: Outcome,
     actor: Actor | None = None,
     details: Mapping[str, str] | None = None,
+    personal: SealedPersonal | None = None,
 ) -> None:
     """Write one record in the caller's transaction, which is that of the act; see act_of."""
     service = connection.service
-    act = act_of(service, action, subject_kind, subject_key, outcome, actor, details)
+    act = act_of(service, action, subject_kind, subject_key, outcome, actor, details, personal)
     publish_at_end(connection, act)
 
 
@@ -72,6 +87,7 @@ def act_of(  # noqa: PLR0917 - the order in which one says it
     outcome: Outcome,
     actor: Actor | None = None,
     details: Mapping[str, str] | None = None,
+    personal: SealedPersonal | None = None,
 ) -> Act:
     """Return the record of an act that is being done in the present call.
 
@@ -84,13 +100,18 @@ def act_of(  # noqa: PLR0917 - the order in which one says it
         actor: None for the operator or service that the current call is from; outside a call
             the service itself.
         details: reason codes and counts; no personal data.
+        personal: what the act says about people, such as an operator's words; kept beside the log.
     """
     assert _ACTION.match(action), f"an action is UPPER_SNAKE: {action}"
-    who = actor or _present_actor(service)
+    given = dict(details or {})
+    most = sum(len(each) for pair in given.items() for each in pair)
+    assert most <= _MOST_DETAILS_BYTES, f"details are short, not {most} characters"
+    call = rpc.call_or_none()
+    who = actor or _present_actor(service, call)
     acted_at = timestamp_pb2.Timestamp()
     acted_at.FromDatetime(datetime.now(UTC))
     return Act(
-        audit_id=uuid.uuid4().bytes,
+        audit_id=personal.audit_id if personal else uuid.uuid4().bytes,
         acted_at=acted_at,
         service=service,
         action=action,
@@ -98,12 +119,28 @@ def act_of(  # noqa: PLR0917 - the order in which one says it
         actor=audit_events_pb2.Actor(kind=who.kind, id=who.id),
         subject=audit_events_pb2.Subject(kind=subject_kind, key=subject_key),
         correlation_id=telemetry.correlation_id(),
-        details=dict(details or {}),
+        details=given,
+        host=_host(),
+        module=call.method if call else "",
+        personal_commitment=personal.commitment if personal else b"",
+        sealed_personal=personal.sealed if personal else b"",
     )
 
 
-def _present_actor(service: str) -> Actor:
-    call = rpc.call_or_none()
+@functools.cache
+def _host() -> audit_events_pb2.Host:
+    """Return this machine; its address is the one that faces others, loopback without network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Chooses a route; nothing is sent. The address is one kept for documentation.
+            probe.connect(("192.0.2.1", 9))
+            address = str(probe.getsockname()[0])
+        except OSError:
+            address = "127.0.0.1"
+    return audit_events_pb2.Host(name=socket.gethostname(), address=address)
+
+
+def _present_actor(service: str, call: rpc.Call | None) -> Actor:
     if call is None:
         return Actor("service", service)
     if call.operator:

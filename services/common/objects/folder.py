@@ -71,6 +71,25 @@ class Folder:
             await _on_disk(_remove, temporary)
         return stored
 
+    async def replace(self, key: str, data: bytes) -> None:
+        """Write a file in place of the one that has the name: a reader sees one or the other."""
+        target = self._root / key
+        temporary = target.with_name(f"{target.name}#{secrets.randbits(63)}")
+        await _on_disk(self._replace, temporary, target, data)
+
+    def _replace(self, temporary: Path, target: Path, content: bytes) -> None:
+        try:
+            file = self._create(temporary)
+            try:
+                _write_all(file, content)
+                os.fsync(file)
+            finally:
+                os.close(file)
+            temporary.rename(target)
+            _sync_folder(target.parent)
+        finally:
+            _remove(temporary)
+
     def _put_whole(self, temporary: Path, target: Path, content: bytes, stored: Stored) -> None:
         try:
             file = self._create(temporary)

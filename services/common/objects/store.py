@@ -97,6 +97,23 @@ class ObjectStore:
                 await self._compare(stored)
         return stored
 
+    async def replace(self, key: str, data: bytes) -> None:
+        """Store an object in place of the one that has the key, if any; durable when this returns.
+
+        For the few that are no write-once facts, such as which of them is the last. Readers see
+        the old or the new bytes, never a part.
+
+        Raises:
+            InvalidArgument: OBJECT_KEY_INVALID.
+            Unavailable: OBJECTS_UNAVAILABLE.
+        """
+        checked_key(key)
+        if self._folder is not None:
+            await self._folder.replace(key, data)
+            return
+        with _translated(key):
+            await obstore.put_async(self._store, key, data, mode="overwrite")
+
     async def get(self, key: str) -> bytes:
         """Return an object's bytes.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from services.common.audit import PersonalSealer, SealedPersonal
 from services.common.envelope import Aad, Envelope, seal
 from services.common.vault import VaultClient
 from services.identity import convert
@@ -29,6 +30,7 @@ class VaultKeys:
         self._vault = vault
         # A record is opened to be published and to tell the individual, right after it is sealed.
         self._records = Envelope(vault, RECORD, opened_soon=True)
+        self._personal = PersonalSealer(vault)
 
     async def lookup_keys(
         self, numbers: Sequence[str], *, version: int | None = None
@@ -49,6 +51,10 @@ class VaultKeys:
         if not sealed:
             return []
         return [plain.decode() for plain in await self._vault.decrypt(UIN, list(sealed))]
+
+    async def seal_for_audit(self, fields: Mapping[str, str]) -> SealedPersonal:
+        """Seal what an audit record says about people, so that audit alone can open it."""
+        return await self._personal.seal(fields)
 
     async def seal_record(self, record: Record, identity_id: UUID, version: int) -> bytes:
         """Encrypt a record under a new data key, bound to its identity and version."""

@@ -211,6 +211,7 @@ class PostgresTransaction:
         *,
         outcome: str = "SUCCEEDED",
         details: Mapping[str, str] | None = None,
+        personal: audit.SealedPersonal | None = None,
     ) -> None:
         """Record the act; outcome is SUCCEEDED, REFUSED or FAILED."""
         await audit.record(
@@ -220,6 +221,7 @@ class PostgresTransaction:
             subject_key,
             audit.Outcome[outcome],
             details=details,
+            personal=personal,
         )
 
     async def _identity(self, query: str, *args: object) -> Identity | None:

@@ -27,6 +27,7 @@ class SetState:
         found = await self._find(name, reason="IDENTITY_NOT_FOUND")
         # What an operator writes may well name the individual.
         [sealed_reason] = await self._keys.seal_texts([reason])
+        personal = await self._keys.seal_for_audit({"reason": reason})
         now = self._clock.now()
         async with self._store.transaction() as tx:
             identity = await tx.identity(found.identity_id, lock=True)
@@ -41,4 +42,5 @@ class SetState:
                 "identity",
                 identity.identity_id.bytes,
                 details={"from": identity.state.value, "to": state.value},
+                personal=personal,
             )

@@ -124,3 +124,14 @@ async def test_a_key_that_is_no_plain_path_is_refused(objects: Objects, key: str
         with pytest.raises(InvalidArgument) as refused:
             await call
         assert refused.value.reason == "OBJECT_KEY_INVALID"
+
+
+async def test_what_is_replaced_is_the_new_content_and_leaves_nothing_beside_it(
+    objects: Objects,
+) -> None:
+    for content in (b"first", b"second, longer", b""):
+        await objects.replace("place/last", content)
+        assert await objects.get("place/last") == content
+    assert await _listed(objects) == ["place/last"]
+    with pytest.raises(InvalidArgument):
+        await objects.replace("../last", b"")

@@ -197,8 +197,9 @@ async def test_a_look_at_a_record_is_audited(identity: IdentityUnderTest, store:
 
 
 async def test_blocking_is_published_once_and_its_reason_is_sealed(
-    identity: IdentityUnderTest, store: FakeStore
+    identity: IdentityUnderTest, store: FakeStore, vault: FakeVault
 ) -> None:
+    await vault.create_key("core/transit/audit-personal", "rsa-2048")
     name = await published(identity, store)
     for _ in range(2):
         await identity.set_state(name, IdentityState.BLOCKED, "Amina asked for it")
@@ -207,6 +208,11 @@ async def test_blocking_is_published_once_and_its_reason_is_sealed(
     ]
     [(_, sealed)] = store.tables.reasons
     assert "Amina" not in sealed
+    audited = store.tables.audited[-1]
+    assert audited.action == "IDENTITY_STATE_SET"
+    assert "Amina" not in str(audited.details)
+    assert audited.personal is not None
+    assert b"Amina" not in audited.personal.sealed
 
 
 async def test_a_number_nobody_has_is_not_found_and_who_asked_is_recorded(

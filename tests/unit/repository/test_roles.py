@@ -17,11 +17,13 @@ from services.common.errors import PermissionDenied
 from services.common.rpc.call import Call, enter
 from tests.unit.repository.test_layout import NOT_SERVICES, packages
 
-# These authenticate by other means: a machine's token, a partner's signature, an operator's secret.
+# These authenticate by other means: a machine's token, a partner's signature, an operator's secret;
+# and what anybody may verify of the audit log is for anybody.
 OTHERWISE = {
     "idmesh.registration.v1.RegistrationService",
     "idmesh.gateway.v1.GatewayService",
     "idmesh.access.v1.AccessService",
+    "idmesh.audit.v1.AuditLogService",
 }
 
 
