@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import aiohttp
@@ -16,6 +17,7 @@ import asyncpg
 import grpc
 import pytest
 from hvac import exceptions
+from idmesh.options.v1 import options_pb2
 
 from services.local import certificates, control, database, health, topology
 from services.local.children import State
@@ -25,6 +27,8 @@ from services.local.supervisor import Supervisor, running
 from tests.integration.local.harness import eventually, settings
 from vault.bootstrap import changes, layout, minting, root
 from vault.bootstrap.client import connect, read, write
+
+PAIR = ("key.pem", "chain.pem")
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 
@@ -135,6 +139,35 @@ async def test_the_same_errors_are_statuses_for_a_grpc_client(mesh: Supervisor) 
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await ask(channel, path)
             assert refused.value.code() is code
+
+
+async def test_no_rpc_that_is_not_the_edges_is_reached_through_it(mesh: Supervisor) -> None:
+    """Not by its path, nor with a certificate of the mesh: Envoy speaks for itself alone."""
+    tls = mesh.folder.tls
+    pair = [(tls / "operator-cli" / "current" / name).read_bytes() for name in PAIR]
+    credentials = grpc.ssl_channel_credentials((tls / "ca.pem").read_bytes(), *pair)
+    inside = [
+        f"/{service.full_name}/{method.name}"
+        for name in topology.services()
+        for service in import_module(
+            f"idmesh.{name}.v1.{name}_service_pb2"
+        ).DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+        if "envoy" not in method.GetOptions().Extensions[options_pb2.callers]
+    ]
+    assert len(inside) > 20
+    inside += ["/idmesh.feed.v1.FeedService/Subscribe", "/grpc.health.v1.Health/Watch"]
+    inside += ["/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"]
+    async with (
+        grpc.aio.secure_channel(f"localhost:{mesh.ports['edge']}", credentials) as channel,
+        aiohttp.ClientSession(headers={"content-type": "application/json"}) as session,
+    ):
+        for path in inside:
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await ask(channel, path)
+            assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED, path
+            async with session.post(edge_url(mesh, path), data=b"{}", ssl=trusted(mesh)) as answer:
+                assert answer.status == 404, path
 
 
 async def test_a_licence_key_in_a_path_reaches_no_log(mesh: Supervisor) -> None:

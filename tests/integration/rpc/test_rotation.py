@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -77,15 +78,42 @@ async def test_both_sides_rotate_under_load_without_one_failed_call(
         await channel.close()
         return seen
 
-    streamed, *_ = await asyncio.gather(
+    async def upload_across_rotations() -> str:
+        """A client's stream begun with the first certificate, of either side, ends with later."""
+        channel = rpc.channel(lasting.target, tls, service_name="echo", name="alpha")
+
+        async def parts() -> AsyncIterator[Any]:
+            for number in range(int(LOAD_S / 0.1)):
+                yield echo.Request(text=chr(ord("a") + number % 26))
+                await asyncio.sleep(0.1)
+
+        answer = await echo.grpc.EchoServiceStub(channel).Join(parts())
+        await channel.close()
+        return str(answer.text)
+
+    async def chat_across_rotations() -> int:
+        channel = rpc.channel(lasting.target, tls, service_name="echo", name="alpha")
+        call = echo.grpc.EchoServiceStub(channel).Chat()
+        answered = 0
+        for _ in range(int(LOAD_S / 0.1)):
+            await call.write(echo.Request(text="x"))
+            answered += (await call.read()).text == "x"
+            await asyncio.sleep(0.1)
+        await call.done_writing()
+        await channel.close()
+        return answered
+
+    streamed, uploaded, chatted, *_ = await asyncio.gather(
         stream_across_rotations(),
+        upload_across_rotations(),
+        chat_across_rotations(),
         *(call_on_a_kept_channel() for _ in range(4)),
         call_on_fresh_channels(),
     )
     for renewal in renewals:
         renewal.cancel()
     await channels.close()
-    assert streamed == int(LOAD_S / 0.1)
+    assert streamed == len(uploaded) == chatted == int(LOAD_S / 0.1)
     assert calls > 200
     assert len(serials) >= 3
     assert ca.signed >= 6
