@@ -44,6 +44,7 @@ class Elsewhere(click.Group):
     elsewhere={
         "abis": ("services.local.abis_message", "Send the search engine MOSIP's messages."),
         "bootstrap": ("services.local.bootstrapping", "Make a key server equal to vault/."),
+        "audit": ("services.local.audit_log", "Verify, copy, prove and search the audit log."),
         "demo": ("services.local.demo", "Start the mesh and walk a person through it."),
         "bench": ("services.bench.cli", "Measure."),
         "operator": ("services.local.administration", "Give an operator roles and a secret."),

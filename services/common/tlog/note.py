@@ -111,6 +111,15 @@ def sealed(checkpoint: Checkpoint, lines: Iterable[bytes]) -> bytes:
     return checkpoint.text + b"\n" + b"".join(lines)
 
 
+def split_checkpoint(note: bytes) -> Checkpoint:
+    """Return what a note says, whoever signed it.
+
+    Raises:
+        NoteError: CHECKPOINT_MALFORMED.
+    """
+    return _checkpoint(_split(note)[0])
+
+
 def open_checkpoint(note: bytes, keys: Sequence[VerifierKey]) -> Checkpoint:
     """Return the checkpoint of a note that at least one of the keys signed, and none wrongly.
 

@@ -63,6 +63,7 @@ class Operator:
         self.access = access_service_pb2_grpc.AccessServiceStub(get("access"))
         self.masterdata = masterdata_service_pb2_grpc.MasterdataServiceStub(get("masterdata"))
         self.audit = audit_service_pb2_grpc.AuditServiceStub(get("audit"))
+        self.audit_log = audit_service_pb2_grpc.AuditLogServiceStub(get("audit"))
         self.partners = partner_service_pb2_grpc.PartnerServiceStub(get("partner"))
         self.processing = processing_service_pb2_grpc.ProcessingServiceStub(get("processing"))
         self.adjudication = processing_service_pb2_grpc.AdjudicationServiceStub(get("processing"))
