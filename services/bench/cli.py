@@ -129,3 +129,33 @@ def match(*, faces: int, irises: int, fingers: int, people: int) -> None:
         from services.bench import match_people
 
         match_people.run(people)
+
+
+@command.command()
+@click.argument("parts", nargs=-1, metavar="[PART]...")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.01),
+    default=1.0,
+    show_default=True,
+    help="How long each figure is measured.",
+)
+@click.option("--in-flight", type=click.IntRange(1), default=32, show_default=True)
+@click.option(
+    "--threads",
+    type=click.IntRange(2),
+    default=16,
+    show_default=True,
+    help="Of the peer that has no event loop.",
+)
+def keys(*, parts: tuple[str, ...], seconds: float, in_flight: int, threads: int) -> None:
+    """What keys cost: calls of Vault beside hvac's.
+
+    PART: vault. All of them if none is named. A server is started for the time of the measurement.
+    """
+    from services.bench import keys as measured
+
+    unknown = sorted(set(parts) - set(measured.PARTS))
+    if unknown:
+        raise click.UsageError(f"{unknown[0]}: parts are {', '.join(measured.PARTS)}.")
+    measured.run(parts, measured.Options(seconds, in_flight, threads))
