@@ -22,6 +22,8 @@ PARTNER_EVENTS: tuple[type[Message], ...] = (
     partner_events_pb2.PartnerChanged,
     partner_events_pb2.PolicyChanged,
     partner_events_pb2.CaCertificateAdded,
+    partner_events_pb2.CaCertificateRemoved,
+    partner_events_pb2.RevocationsChanged,
 )
 
 
@@ -72,6 +74,16 @@ class PartnerFollower:
                 )
             case partner_events_pb2.CaCertificateAdded() as added:
                 await partners.add_trust_anchor(TrustDomain(added.domain), added.certificate)
+            case partner_events_pb2.CaCertificateRemoved() as removed:
+                await partners.remove_trust_anchor(TrustDomain(removed.domain), removed.certificate)
+            case partner_events_pb2.RevocationsChanged() as changed:
+                until = changed.HasField("good_until")
+                await partners.revoke(
+                    changed.issuer,
+                    list(changed.added),
+                    list(changed.removed),
+                    convert.instant(changed.good_until) if until else None,
+                )
 
     async def forget(self, connection: Connection) -> None:
         """Clear what was derived, before the feed is followed again from its beginning."""

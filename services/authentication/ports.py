@@ -20,6 +20,7 @@ from services.authentication.domain.individual import (
     StoredVid,
 )
 from services.authentication.domain.otp import OtpGuard, StoredOtp
+from services.common.revocation import Name
 
 
 class Mac(Protocol):
@@ -215,6 +216,10 @@ class Partners(Protocol):
         """Return the trusted certificates of a domain, X.509 DER."""
         ...
 
+    async def refusal(self, names: Sequence[Name], now: datetime) -> str | None:
+        """Say why a certificate path is not to be believed, as `Revocations.refuse` does."""
+        ...
+
 
 class FollowedIdentities(Protocol):
     """The tables of identity's feed, in the transaction of the follower's position."""
@@ -251,6 +256,20 @@ class FollowedPartners(Protocol):
 
     async def add_trust_anchor(self, domain: TrustDomain, certificate: bytes) -> None:
         """Trust a certificate authority in a domain."""
+        ...
+
+    async def remove_trust_anchor(self, domain: TrustDomain, certificate: bytes) -> None:
+        """Trust a certificate authority no longer."""
+        ...
+
+    async def revoke(
+        self,
+        issuer: bytes,
+        added: Sequence[bytes],
+        removed: Sequence[bytes],
+        good_until: datetime | None,
+    ) -> None:
+        """Keep what changed in the revocations of one authority."""
         ...
 
     async def clear(self) -> None:

@@ -1,7 +1,11 @@
-"""Whether a certificate leads to one that we trust: X.509 paths without name constraints.
+"""Whether a certificate leads to one that we trust: X.509 paths.
 
 Pure: which certificates are trusted, and as of when, the caller says.
-Source: RFC 5280, section 6.1, the parts that MOSIP's partner, device and FTM chains use.
+Source: RFC 5280, section 6.1, the parts that MOSIP's partner, device and FTM chains use:
+signatures, time, basic constraints, path lengths, key usage, name constraints, unknown critical
+extensions.
+The verifier of the cryptography library asks for names of servers or clients, which these
+certificates do not bear, and refuses Ed25519.
 """
 
 from __future__ import annotations
@@ -11,12 +15,29 @@ from datetime import datetime
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.x509.oid import ExtensionOID
+
+from services.common import name_constraints
 
 MAX_PATH = 6
+_UNDERSTOOD = frozenset(
+    {
+        ExtensionOID.BASIC_CONSTRAINTS,
+        ExtensionOID.KEY_USAGE,
+        ExtensionOID.EXTENDED_KEY_USAGE,
+        ExtensionOID.NAME_CONSTRAINTS,
+        ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
+        # Said of policies by the issuer; we ask for none.
+        ExtensionOID.CERTIFICATE_POLICIES,
+    }
+)
 
 
 class CertificateUntrustedError(ValueError):
-    """No path. Attributes: reason: NOT_VALID_NOW or NO_PATH."""
+    """No path, or none to believe. Attributes: reason.
+
+    NOT_VALID_NOW, NO_PATH; a caller that knows of revocations adds REVOKED and REVOCATION_UNKNOWN.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -43,6 +64,8 @@ def find_path(
     """
     if not _is_valid(leaf, at):
         raise CertificateUntrustedError("NOT_VALID_NOW")
+    if not _is_understood(leaf):
+        raise CertificateUntrustedError("NO_PATH")
     path = _extend((leaf,), tuple(trusted), (*trusted, *offered), at)
     if path is None:
         raise CertificateUntrustedError("NO_PATH")
@@ -63,8 +86,10 @@ def _extend(
     for issuer in issuers:
         if issuer in path or issuer.subject != last.issuer:
             continue
-        may = _may_issue(issuer, below=len(path) - 1) and _is_valid(issuer, at)
-        if not may or not _signed(last, issuer):
+        # One that bears its own name does not count: RFC 5280, 6.1.4 (l).
+        between = sum(one.issuer != one.subject for one in path[1:])
+        may = _may_issue(issuer, below=between) and _is_valid(issuer, at)
+        if not may or not _signed(last, issuer) or not name_constraints.permits(issuer, path):
             continue
         found = _extend((*path, issuer), trusted, issuers, at)
         if found is not None:
@@ -78,6 +103,8 @@ def _is_valid(certificate: x509.Certificate, at: datetime) -> bool:
 
 def _may_issue(issuer: x509.Certificate, below: int) -> bool:
     """Return whether an authority may stand above that many other authorities."""
+    if not _is_understood(issuer):
+        return False
     try:
         constraints = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
     except (x509.ExtensionNotFound, ValueError):
@@ -91,6 +118,15 @@ def _may_issue(issuer: x509.Certificate, below: int) -> bool:
     except (x509.ExtensionNotFound, ValueError):
         return True
     return usage.key_cert_sign
+
+
+def _is_understood(certificate: x509.Certificate) -> bool:
+    """Return whether every extension that must be understood is."""
+    try:
+        extensions = list(certificate.extensions)
+    except ValueError:
+        return False
+    return all(one.oid in _UNDERSTOOD for one in extensions if one.critical)
 
 
 def _signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from google.api import httpbody_pb2
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from idmesh.authentication.v1 import authentication_service_pb2
 from idmesh.gateway.v1 import gateway_service_pb2
-from idmesh.partner.v1 import partner_pb2
+from idmesh.partner.v1 import partner_events_pb2, partner_pb2
 
 from services.gateway.domain.directory import (
     ApiKey,
@@ -85,8 +86,14 @@ def partner_from_proto(partner: partner_pb2.Partner) -> Partner:
         partner_id=partner.partner_id,
         type=PartnerType(partner.type),
         active=partner.status == partner_pb2.STATUS_ACTIVE,
-        certificates=tuple(partner.certificates),
+        certificates=dict.fromkeys(partner.certificates)
+        | {one.certificate: _instant(one, "usable_until") for one in partner.held},
     )
+
+
+def good_until(changed: partner_events_pb2.RevocationsChanged) -> datetime | None:
+    """Return until when a strict domain believes an authority."""
+    return _instant(changed, "good_until")
 
 
 def policy_from_proto(policy: partner_pb2.Policy) -> Policy:
@@ -127,9 +134,7 @@ def timestamp_of(at: datetime) -> Timestamp:
     return made
 
 
-def _instant(
-    message: partner_pb2.Policy | partner_pb2.ApiKey | partner_pb2.Licence, field: str
-) -> datetime | None:
+def _instant(message: Message, field: str) -> datetime | None:
     present = {descriptor.name: value for descriptor, value in message.ListFields()}
     stamp = present.get(field)
     return stamp.ToDatetime(tzinfo=UTC) if isinstance(stamp, Timestamp) else None

@@ -13,6 +13,8 @@ EVENTS: tuple[type[Message], ...] = (
     partner_events_pb2.ApiKeyChanged,
     partner_events_pb2.LicenceChanged,
     partner_events_pb2.CaCertificateAdded,
+    partner_events_pb2.CaCertificateRemoved,
+    partner_events_pb2.RevocationsChanged,
 )
 
 
@@ -42,3 +44,9 @@ class DirectoryFollower:
             case partner_events_pb2.CaCertificateAdded() as added:
                 if added.domain == partner_pb2.TRUST_DOMAIN_AUTH:
                     directory.trust(added.certificate)
+            case partner_events_pb2.CaCertificateRemoved() as removed:
+                if removed.domain == partner_pb2.TRUST_DOMAIN_AUTH:
+                    directory.distrust(removed.certificate)
+            case partner_events_pb2.RevocationsChanged() as changed:
+                until = convert.good_until(changed)
+                directory.revocations.apply(changed.issuer, changed.added, changed.removed, until)

@@ -21,13 +21,15 @@ KIB = 1024
 MIB = 1024 * KIB
 
 # service or service/method: machines sign a token of their own, partners a signature and keys,
-# a token cannot be asked for with a token, and what anybody may verify is for anybody.
+# a token cannot be asked for with a token; what anybody may verify, and revocation lists, are
+# for anybody.
 WITHOUT_OPERATOR = frozenset(
     {
         "idmesh.access.v1.AccessService/IssueToken",
         "idmesh.access.v1.AccessService/GetJwks",
         "idmesh.audit.v1.AuditLogService",
         "idmesh.gateway.v1.GatewayService",
+        "idmesh.partner.v1.CertificateStatusService",
         "idmesh.registration.v1.RegistrationService",
     }
 )

@@ -18,3 +18,11 @@ class Config(ServiceConfig):
     licence_valid_days: int = 365
     # A certificate authority must be good for at least so long (MOSIP: twelve months).
     authority_valid_days: int = 365
+    # A partner's certificate must be good for at least so long when it comes.
+    certificate_valid_days: int = 30
+    # How long a certificate of ours over a partner's key lasts, at most as long as its original.
+    reissued_days: int = 365
+    # So long a replaced certificate stays good beside the new one, unless the request says.
+    overlap_days: int = 90
+    # How often what is due with certificates is done.
+    certificates_every_s: float = 1.0

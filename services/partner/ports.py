@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
 from typing import Protocol
 
+from services.common.revocation import Name
 from services.partner.domain.partner import (
     ApiKey,
+    Authority,
     KeyHash,
     Licence,
     Partner,
     Policy,
+    Revoked,
     TrustDomain,
 )
+
+
+class Source(Enum):
+    """Who says that a certificate is revoked; the values are stored."""
+
+    HERE = 1
+    LIST = 2
+    RESPONDER = 3
 
 
 class Changes(Protocol):
@@ -50,11 +65,23 @@ class Changes(Protocol):
     async def put_licence(self, licence: Licence, action: str) -> None:
         """Add or replace a licence."""
 
-    async def authorities(self, domain: TrustDomain) -> list[bytes]:
-        """Return the trusted authorities of a domain, DER."""
+    async def trusted(self) -> Mapping[TrustDomain, Sequence[bytes]]:
+        """Return the authorities that are trusted, DER, by domain."""
 
-    async def add_authority(self, domain: TrustDomain, certificate: bytes) -> None:
-        """Trust an authority; again is no change."""
+    async def authority(self, domain: TrustDomain, thumbprint: bytes) -> Authority | None:
+        """Return an authority, also one that is switched off."""
+
+    async def put_authority(self, authority: Authority, action: str) -> None:
+        """Add an authority, or switch it on or off."""
+
+    async def revoked(self, names: Sequence[Name]) -> set[Name]:
+        """Return which of some certificates are revoked."""
+
+    async def revoke(self, revoked: Revoked, source: Source, action: str) -> None:
+        """Keep what became revoked or no longer is, and tell; what nothing changes is not told."""
+
+    async def revoke_ours_later(self, domain: TrustDomain, serial: str) -> None:
+        """Remember that the authority of a domain is to revoke a certificate of its own."""
 
 
 class Directory(Protocol):
@@ -69,6 +96,17 @@ class Directory(Protocol):
     async def partners(self, after: str, limit: int) -> list[Partner]:
         """Return partners in the order of their ids, after an id."""
 
+    async def authorities(
+        self, domain: TrustDomain | None, after: str, limit: int
+    ) -> list[tuple[str, Authority]]:
+        """Return authorities, each with its place for `after`; None: of all domains."""
+
+    async def revocations_due(self, limit: int) -> list[tuple[TrustDomain, str]]:
+        """Return serials that our authorities are to revoke."""
+
+    async def revocation_done(self, domain: TrustDomain, serial: str) -> None:
+        """Forget what revocations_due named."""
+
     async def api_keys(self, partner_id: str) -> list[ApiKey]:
         """Return a partner's API keys, newest first."""
 
@@ -81,3 +119,30 @@ class KeyHashes(Protocol):
 
     async def of(self, secret: str) -> KeyHash:
         """Return the hash under the newest key."""
+
+
+@dataclass(frozen=True)
+class Reissue:
+    """A certificate of our own and what stands above it: X.509 DER, its root last."""
+
+    chain: tuple[bytes, ...]
+    serial: str
+    not_after: datetime
+
+
+class OurAuthorities(Protocol):
+    """The platform's certificate authorities, one of each domain but TRUST_CA."""
+
+    async def reissue(
+        self, domain: TrustDomain, csr_pem: bytes, common_name: str, ttl_s: int
+    ) -> Reissue:
+        """Certify the key of a request."""
+
+    async def chain(self, domain: TrustDomain) -> list[bytes]:
+        """Return the authority's own certificates, DER, its root last."""
+
+    async def revoke(self, domain: TrustDomain, serial: str) -> None:
+        """Put a certificate on the authority's list; again is no change."""
+
+    async def crl(self, domain: TrustDomain) -> bytes:
+        """Return the authority's revocation list, DER."""

@@ -1,29 +1,48 @@
-"""PartnerService."""
+"""PartnerService, CertificateService and CertificateStatusService."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import grpc.aio
+from google.api import httpbody_pb2
+from idmesh.partner.v1 import certificate_service_pb2 as certificate_pb
+from idmesh.partner.v1 import certificate_service_pb2_grpc, partner_service_pb2_grpc
 from idmesh.partner.v1 import partner_service_pb2 as pb
-from idmesh.partner.v1 import partner_service_pb2_grpc
 
 from services.common import instants, roles
 from services.partner import convert
-from services.partner.domain.partner import PartnerType, Status, TrustDomain
+from services.partner.domain import bundle
+from services.partner.domain.partner import PartnerType, Reason, Status, TrustDomain
+from services.partner.usecases.authorities import Authorities
+from services.partner.usecases.certificates import Certificates
 from services.partner.usecases.partners import Partners
 from services.partner.usecases.permissions import Permissions
 
 PARTNER_ADMIN = "PARTNER_ADMIN"
+CRL_MEDIA_TYPE = "application/pkix-crl"
+AUTHORITIES = {
+    "partner": TrustDomain.AUTH,
+    "device": TrustDomain.DEVICE,
+    "ftm": TrustDomain.FTM,
+}
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class PartnerServicer(partner_service_pb2_grpc.PartnerServiceServicer):
     """Administers partners; from the edge only for operators with the role PARTNER_ADMIN."""
 
-    def __init__(self, partners: Partners, permissions: Permissions) -> None:
+    def __init__(
+        self,
+        partners: Partners,
+        permissions: Permissions,
+        authorities: Authorities,
+        certificates: Certificates,
+    ) -> None:
         self._partners = partners
         self._permissions = permissions
+        self._authorities = authorities
+        self._certificates = certificates
 
     async def CreatePartner(
         self, request: pb.CreatePartnerRequest, context: Context
@@ -32,7 +51,7 @@ class PartnerServicer(partner_service_pb2_grpc.PartnerServiceServicer):
         roles.require(PARTNER_ADMIN)
         wanted = request.partner
         partner = await self._partners.create(
-            wanted.partner_id, PartnerType(wanted.type), wanted.organisation
+            wanted.partner_id, PartnerType(wanted.type), wanted.organisation, wanted.contact_email
         )
         return pb.CreatePartnerResponse(partner=convert.partner_to_proto(partner))
 
@@ -71,21 +90,26 @@ class PartnerServicer(partner_service_pb2_grpc.PartnerServiceServicer):
     ) -> pb.AddCaCertificateResponse:
         """Trust a certificate authority."""
         roles.require(PARTNER_ADMIN)
-        thumbprint = await self._partners.add_authority(
-            TrustDomain(request.domain), request.certificate_pem
-        )
-        return pb.AddCaCertificateResponse(thumbprint=thumbprint)
+        added = await self._authorities.add(TrustDomain(request.domain), request.certificate_pem)
+        thumbprints = [authority.thumbprint for authority in added]
+        return pb.AddCaCertificateResponse(thumbprint=thumbprints[-1], thumbprints=thumbprints)
 
     async def AddPartnerCertificate(
         self, request: pb.AddPartnerCertificateRequest, context: Context
     ) -> pb.AddPartnerCertificateResponse:
         """Keep a partner's certificate."""
         roles.require(PARTNER_ADMIN)
-        kept = await self._partners.add_certificate(
-            request.partner_id, TrustDomain(request.domain), request.certificate_pem
+        kept, reissued = await self._certificates.add(
+            request.partner_id,
+            TrustDomain(request.domain),
+            request.certificate_pem,
+            csr_pem=request.csr_pem,
+            replaced_until=instants.optional(request, "replaced_until"),
         )
         return pb.AddPartnerCertificateResponse(
-            thumbprint=kept.thumbprint, valid_until=instants.to_proto(kept.valid_until)
+            thumbprint=kept.thumbprint,
+            valid_until=instants.to_proto(kept.usable_until),
+            reissued=convert.reissued_to_proto(reissued) if reissued else None,
         )
 
     async def PublishPolicy(
@@ -151,3 +175,92 @@ class PartnerServicer(partner_service_pb2_grpc.PartnerServiceServicer):
         status = Status(request.status)
         licence = await self._permissions.set_licence_status(request.licence_id, status)
         return pb.SetLicenceStatusResponse(licence=convert.licence_to_proto(licence))
+
+
+class CertificateServicer(certificate_service_pb2_grpc.CertificateServiceServicer):
+    """Administers certificates; from the edge only for operators with the role PARTNER_ADMIN."""
+
+    def __init__(self, authorities: Authorities, certificates: Certificates) -> None:
+        self._authorities = authorities
+        self._certificates = certificates
+
+    async def ListCaCertificates(
+        self, request: certificate_pb.ListCaCertificatesRequest, context: Context
+    ) -> certificate_pb.ListCaCertificatesResponse:
+        """List authorities."""
+        roles.require(PARTNER_ADMIN)
+        domain = TrustDomain(request.domain) if request.domain else None
+        page, token = await self._authorities.list(domain, request.page_size, request.page_token)
+        return certificate_pb.ListCaCertificatesResponse(
+            certificates=map(convert.authority_to_proto, page), next_page_token=token
+        )
+
+    async def GetTrustPath(
+        self, request: certificate_pb.GetTrustPathRequest, context: Context
+    ) -> certificate_pb.GetTrustPathResponse:
+        """Return the path of a certificate."""
+        roles.require(PARTNER_ADMIN)
+        path = await self._authorities.path(TrustDomain(request.domain), request.certificate_pem)
+        return certificate_pb.GetTrustPathResponse(
+            thumbprints=map(convert.thumbprint_of, path),
+            chain_pem=bundle.to_pem(path),
+            chain_p7b=bundle.to_p7b(path),
+        )
+
+    async def SetCaCertificateStatus(
+        self, request: certificate_pb.SetCaCertificateStatusRequest, context: Context
+    ) -> certificate_pb.SetCaCertificateStatusResponse:
+        """Switch an authority on or off."""
+        roles.require(PARTNER_ADMIN)
+        authority = await self._authorities.set_status(
+            TrustDomain(request.domain), request.thumbprint, Status(request.status)
+        )
+        return certificate_pb.SetCaCertificateStatusResponse(
+            certificate=convert.authority_to_proto(authority)
+        )
+
+    async def GetReissuedCertificate(
+        self, request: certificate_pb.GetReissuedCertificateRequest, context: Context
+    ) -> certificate_pb.GetReissuedCertificateResponse:
+        """Return a certificate that we made."""
+        roles.require(PARTNER_ADMIN)
+        held = await self._certificates.reissued(request.partner_id, request.thumbprint)
+        return certificate_pb.GetReissuedCertificateResponse(
+            certificate=convert.reissued_to_proto(held)
+        )
+
+    async def RevokeCertificate(
+        self, request: certificate_pb.RevokeCertificateRequest, context: Context
+    ) -> certificate_pb.RevokeCertificateResponse:
+        """Revoke a partner's key."""
+        roles.require(PARTNER_ADMIN)
+        partner = await self._certificates.revoke(
+            request.partner_id, request.thumbprint, Reason(request.reason)
+        )
+        return certificate_pb.RevokeCertificateResponse(partner=convert.partner_to_proto(partner))
+
+    async def SetCertificateEnd(
+        self, request: certificate_pb.SetCertificateEndRequest, context: Context
+    ) -> certificate_pb.SetCertificateEndResponse:
+        """Set when a certificate stops being taken."""
+        roles.require(PARTNER_ADMIN)
+        partner = await self._certificates.set_end(
+            request.partner_id,
+            request.thumbprint,
+            instants.from_proto(request.usable_until, "usable_until"),
+        )
+        return certificate_pb.SetCertificateEndResponse(partner=convert.partner_to_proto(partner))
+
+
+class CertificateStatusServicer(certificate_service_pb2_grpc.CertificateStatusServiceServicer):
+    """Answers anybody."""
+
+    def __init__(self, certificates: Certificates) -> None:
+        self._certificates = certificates
+
+    async def GetCrl(
+        self, request: certificate_pb.GetCrlRequest, context: Context
+    ) -> httpbody_pb2.HttpBody:
+        """Return the revocation list of one of our authorities."""
+        crl = await self._certificates.crl(AUTHORITIES[request.authority])
+        return httpbody_pb2.HttpBody(content_type=CRL_MEDIA_TYPE, data=crl)

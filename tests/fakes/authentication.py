@@ -53,6 +53,7 @@ from services.authentication.ports import (
 )
 from services.common.errors import InvalidArgument
 from services.common.mosip_wire.sealed import thumbprint_of, unwrap_session_key
+from services.common.revocation import Name, Revocations
 from services.common.vault.types import Mac
 from services.local.sandbox.keys import KeyPair
 
@@ -73,6 +74,7 @@ class Tables:
     policies: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     anchors: dict[TrustDomain, dict[bytes, None]] = field(default_factory=dict)
+    revocations: Revocations = field(default_factory=Revocations)
     certificates: list[EnvelopeCertificate] = field(default_factory=list)
 
 
@@ -120,10 +122,23 @@ class FakeFollowedPartners(FollowedPartners):
     async def add_trust_anchor(self, domain: TrustDomain, certificate: bytes) -> None:
         self._tables.anchors.setdefault(domain, {})[certificate] = None
 
+    async def remove_trust_anchor(self, domain: TrustDomain, certificate: bytes) -> None:
+        self._tables.anchors.get(domain, {}).pop(certificate, None)
+
+    async def revoke(
+        self,
+        issuer: bytes,
+        added: Sequence[bytes],
+        removed: Sequence[bytes],
+        good_until: datetime | None,
+    ) -> None:
+        self._tables.revocations.apply(issuer, added, removed, good_until)
+
     async def clear(self) -> None:
         self._tables.names.clear()
         self._tables.policies.clear()
         self._tables.anchors.clear()
+        self._tables.revocations.clear()
 
 
 class FakeStore(Individuals, Partners, Otps, Psuts, EnvelopeCertificates, Pruning):
@@ -169,6 +184,10 @@ class FakeStore(Individuals, Partners, Otps, Psuts, EnvelopeCertificates, Prunin
     async def policy_document(self, policy_id: str) -> str | None:
         self._check()
         return self.tables.policies.get(policy_id)
+
+    async def refusal(self, names: Sequence[Name], now: datetime) -> str | None:
+        self._check()
+        return self.tables.revocations.refuse(names, now)
 
     async def display_name(self, partner_id: str) -> str | None:
         return self.tables.names.get(partner_id)

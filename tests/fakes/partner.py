@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from services.common.errors import AlreadyExists
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from services.common.errors import AlreadyExists, Unavailable
+from services.common.revocation import Name
 from services.partner.domain.partner import (
     ApiKey,
+    Authority,
     KeyHash,
     Licence,
     Partner,
     Policy,
+    Revoked,
+    Status,
     TrustDomain,
 )
+from services.partner.ports import Reissue, Source
+from tests.fakes.certificates import Issued, crl, issue
 
 
 @dataclass
@@ -25,7 +35,9 @@ class Tables:
     policies: dict[str, Policy] = field(default_factory=dict)
     api_keys: dict[str, ApiKey] = field(default_factory=dict)
     licences: dict[str, Licence] = field(default_factory=dict)
-    authorities: list[tuple[TrustDomain, bytes]] = field(default_factory=list)
+    authorities: dict[tuple[TrustDomain, bytes], Authority] = field(default_factory=dict)
+    revoked: set[tuple[bytes, bytes, Source]] = field(default_factory=set)
+    due: set[tuple[TrustDomain, str]] = field(default_factory=set)
     actions: list[str] = field(default_factory=list)
 
 
@@ -65,13 +77,36 @@ class FakeChanges:
         self._tables.licences[licence.licence_id] = licence
         self._tables.actions.append(action)
 
-    async def authorities(self, domain: TrustDomain) -> list[bytes]:
-        return [der for where, der in self._tables.authorities if where is domain]
+    async def trusted(self) -> Mapping[TrustDomain, Sequence[bytes]]:
+        found: dict[TrustDomain, list[bytes]] = {}
+        for one in self._tables.authorities.values():
+            if one.status is Status.ACTIVE:
+                found.setdefault(one.domain, []).append(one.certificate)
+        return found
 
-    async def add_authority(self, domain: TrustDomain, certificate: bytes) -> None:
-        if (domain, certificate) not in self._tables.authorities:
-            self._tables.authorities.append((domain, certificate))
-            self._tables.actions.append("CA_ADDED")
+    async def authority(self, domain: TrustDomain, thumbprint: bytes) -> Authority | None:
+        return self._tables.authorities.get((domain, thumbprint))
+
+    async def put_authority(self, authority: Authority, action: str) -> None:
+        self._tables.authorities[authority.domain, authority.thumbprint] = authority
+        self._tables.actions.append(action)
+
+    async def revoked(self, names: Sequence[Name]) -> set[Name]:
+        return {
+            name for name in names if any((*name, each) in self._tables.revoked for each in Source)
+        }
+
+    async def revoke(self, revoked: Revoked, source: Source, action: str) -> None:
+        names = [(revoked.issuer, serial) for serial in (*revoked.added, *revoked.removed)]
+        before = await self.revoked(names)
+        table = self._tables.revoked
+        table |= {(revoked.issuer, serial, source) for serial in revoked.added}
+        table -= {(revoked.issuer, serial, source) for serial in revoked.removed}
+        if await self.revoked(names) != before or revoked.good_until is not None:
+            self._tables.actions.append(action)
+
+    async def revoke_ours_later(self, domain: TrustDomain, serial: str) -> None:
+        self._tables.due.add((domain, serial))
 
 
 class FakeDirectory:
@@ -93,6 +128,27 @@ class FakeDirectory:
         ids = sorted(name for name in self.tables.partners if name > after)
         return [self.tables.partners[name] for name in ids[:limit]]
 
+    async def authorities(
+        self, domain: TrustDomain | None, after: str, limit: int
+    ) -> list[tuple[str, Authority]]:
+        number, _, thumbprint = after.partition(".")
+        last = (int(number or 0), bytes.fromhex(thumbprint))
+        places = sorted(
+            (where.value, thumbprint)
+            for where, thumbprint in self.tables.authorities
+            if (domain is None or where is domain) and (where.value, thumbprint) > last
+        )
+        return [
+            (f"{place}.{key.hex()}", self.tables.authorities[TrustDomain(place), key])
+            for place, key in places[:limit]
+        ]
+
+    async def revocations_due(self, limit: int) -> list[tuple[TrustDomain, str]]:
+        return sorted(self.tables.due, key=lambda one: one[1])[:limit]
+
+    async def revocation_done(self, domain: TrustDomain, serial: str) -> None:
+        self.tables.due.discard((domain, serial))
+
     async def api_keys(self, partner_id: str) -> list[ApiKey]:
         found = [key for key in self.tables.api_keys.values() if key.partner_id == partner_id]
         return found[::-1]
@@ -105,3 +161,49 @@ class FakeDirectory:
 class FakeKeyHashes:
     async def of(self, secret: str) -> KeyHash:
         return KeyHash(1, hashlib.sha256(b"pepper" + secret.encode()).digest())
+
+
+class FakeAuthorities:
+    """One root of each domain; `away` makes every call fail."""
+
+    def __init__(self) -> None:
+        self.roots: dict[TrustDomain, Issued] = {
+            domain: issue(f"ours {domain.name}", ca=True, valid_days=3650)
+            for domain in TrustDomain
+            if domain is not TrustDomain.TRUST_CA
+        }
+        self.listed: list[tuple[TrustDomain, str]] = []
+        self.away = False
+
+    def _check(self) -> None:
+        if self.away:
+            raise Unavailable("VAULT_AWAY", "Away.")
+
+    async def reissue(
+        self, domain: TrustDomain, csr_pem: bytes, common_name: str, ttl_s: int
+    ) -> Reissue:
+        self._check()
+        root = self.roots[domain]
+        request = x509.load_pem_x509_csr(csr_pem)
+        made: Issued = issue(
+            common_name,
+            issuer=root,
+            public_key=request.public_key(),
+            not_before=datetime.now(UTC),
+            valid_days=ttl_s / 86400,
+        )
+        serial = f"{made.certificate.serial_number:x}"
+        return Reissue((made.der, root.der), serial, made.certificate.not_valid_after_utc)
+
+    async def chain(self, domain: TrustDomain) -> list[bytes]:
+        self._check()
+        return [self.roots[domain].der]
+
+    async def revoke(self, domain: TrustDomain, serial: str) -> None:
+        self._check()
+        self.listed.append((domain, serial))
+
+    async def crl(self, domain: TrustDomain) -> bytes:
+        self._check()
+        serials = [int(serial, 16) for where, serial in self.listed if where is domain]
+        return crl(self.roots[domain], serials).public_bytes(Encoding.DER)

@@ -36,6 +36,10 @@ path "core/pki-partner/revoke" {
   capabilities = ["update"]
 }
 
+path "core/pki-partner/crl/rotate" {
+  capabilities = ["read"]
+}
+
 path "core/pki-device/sign/device" {
   capabilities = ["update"]
 }
@@ -44,10 +48,18 @@ path "core/pki-device/revoke" {
   capabilities = ["update"]
 }
 
+path "core/pki-device/crl/rotate" {
+  capabilities = ["read"]
+}
+
 path "core/pki-ftm/sign/ftm" {
   capabilities = ["update"]
 }
 
 path "core/pki-ftm/revoke" {
   capabilities = ["update"]
+}
+
+path "core/pki-ftm/crl/rotate" {
+  capabilities = ["read"]
 }

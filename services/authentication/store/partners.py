@@ -1,10 +1,12 @@
 """Policies and trust anchors, as partner's feed delivers them."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 
 from services.authentication.ports import FollowedPartners, Partners, TrustDomain
 from services.common.postgres import Connection, Database, load_queries
+from services.common.revocation import Name
 
 QUERIES = load_queries(__package__, "queries.sql")
 
@@ -29,6 +31,16 @@ class PostgresPartners(Partners):
         """Return the trusted certificates of a domain, X.509 DER."""
         rows = await self._database.fetch(QUERIES["list_trust_anchors"], domain.value)
         return [row["certificate"] for row in rows]
+
+    async def refusal(self, names: Sequence[Name], now: datetime) -> str | None:
+        """Say why a certificate path is not to be believed, as `Revocations.refuse` does."""
+        rows = await self._database.fetch(
+            QUERIES["revoked_of"], [name[0] for name in names], [name[1] for name in names]
+        )
+        if any(row["revoked"] for row in rows):
+            return "REVOKED"
+        ends = [row["good_until"] for row in rows]
+        return "REVOCATION_UNKNOWN" if any(end and end <= now for end in ends) else None
 
 
 class PostgresFollowedPartners(FollowedPartners):
@@ -55,6 +67,26 @@ class PostgresFollowedPartners(FollowedPartners):
         await self._connection.execute(
             QUERIES["put_trust_anchor"], domain.value, thumbprint, certificate
         )
+
+    async def remove_trust_anchor(self, domain: TrustDomain, certificate: bytes) -> None:
+        """Trust a certificate authority no longer."""
+        thumbprint = hashlib.sha256(certificate).digest()
+        await self._connection.execute(QUERIES["remove_trust_anchor"], domain.value, thumbprint)
+
+    async def revoke(
+        self,
+        issuer: bytes,
+        added: Sequence[bytes],
+        removed: Sequence[bytes],
+        good_until: datetime | None,
+    ) -> None:
+        """Keep what changed in the revocations of one authority."""
+        await self._connection.execute(QUERIES["add_revoked"], issuer, list(added))
+        await self._connection.execute(QUERIES["remove_revoked"], issuer, list(removed))
+        if good_until is None:
+            await self._connection.execute(QUERIES["clear_revocation_state"], issuer)
+        else:
+            await self._connection.execute(QUERIES["put_revocation_state"], issuer, good_until)
 
     async def clear(self) -> None:
         """Forget all, before the feed is followed again from its beginning."""

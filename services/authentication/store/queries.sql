@@ -106,8 +106,32 @@ on conflict do nothing
 -- name: list_trust_anchors
 select certificate from trust_anchor where domain = $1 order by thumbprint
 
+-- name: remove_trust_anchor
+delete from trust_anchor where domain = $1 and thumbprint = $2
+
+-- name: add_revoked
+insert into revoked_serial (issuer, serial) select $1, unnest($2::bytea[]) on conflict do nothing
+
+-- name: remove_revoked
+delete from revoked_serial where issuer = $1 and serial = any($2)
+
+-- name: put_revocation_state
+insert into revocation_state (issuer, good_until) values ($1, $2)
+on conflict (issuer) do update set good_until = excluded.good_until
+
+-- name: clear_revocation_state
+delete from revocation_state where issuer = $1
+
+-- name: revoked_of
+select asked.issuer, revoked.serial is not null as revoked, state.good_until
+from unnest($1::bytea[], $2::bytea[]) as asked (issuer, serial)
+left join revoked_serial as revoked using (issuer, serial)
+left join revocation_state as state on state.issuer = asked.issuer
+
 -- name: clear_partners
 with gone as (delete from policy),
+unrevoked as (delete from revoked_serial),
+unbound as (delete from revocation_state),
 nameless as (delete from partner)
 delete from trust_anchor
 

@@ -90,6 +90,10 @@ class PkiCalls:
         """Revoke a certificate that the mount keeps (a role with no_store does not)."""
         await self.__session.call("POST", f"{mount}/revoke", {"serial_number": serial})
 
+    async def rotate_crl(self, mount: str) -> None:
+        """Make the mount's revocation list anew: a revocation alone waits for its next one."""
+        await self.__session.call("GET", f"{mount}/crl/rotate", timeout_s=self.__limits.rsa_call_s)
+
     async def crl_pem(self, mount: str) -> bytes:
         """Return the mount's revocation list."""
         answer = await self.__session.call("GET", f"{mount}/cert/crl")

@@ -5,6 +5,7 @@ by their keyed hash only.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -13,6 +14,7 @@ from cryptography import x509
 
 from services.common.mosip_wire.catalogue import IdaError
 from services.common.mosip_wire.errors import WireError
+from services.common.revocation import Revocations
 
 
 class PartnerType(Enum):
@@ -26,12 +28,21 @@ class PartnerType(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """Who relies on us; certificates are X.509 DER, newest first."""
+    """Who relies on us; certificates are X.509 DER, each with when it stops being taken.
+
+    None: at its own end.
+    """
 
     partner_id: str
     type: PartnerType
     active: bool
-    certificates: tuple[bytes, ...] = field(repr=False)
+    certificates: Mapping[bytes, datetime | None] = field(repr=False)
+
+    def holds(self, certificate: bytes, now: datetime) -> bool:
+        """Tell whether a certificate is registered and was not replaced."""
+        if certificate not in self.certificates:
+            return False
+        return not _is_over(self.certificates[certificate], now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +106,7 @@ class Directory:
     authorities: dict[bytes, x509.Certificate] = field(default_factory=dict)
     # Of the keyed hashes above.
     key_versions: set[int] = field(default_factory=set)
+    revocations: Revocations = field(default_factory=Revocations)
     # Grows with each change of the authorities.
     generation: int = 0
 
@@ -106,11 +118,17 @@ class Directory:
         self.licences.clear()
         self.authorities.clear()
         self.key_versions.clear()
+        self.revocations.clear()
         self.generation += 1
 
     def trust(self, certificate: bytes) -> None:
         """Trust an authority for partners' signatures."""
         self.authorities[certificate] = x509.load_der_x509_certificate(certificate)
+        self.generation += 1
+
+    def distrust(self, certificate: bytes) -> None:
+        """Trust an authority no longer."""
+        self.authorities.pop(certificate, None)
         self.generation += 1
 
     def admit(

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
+from services.common import telemetry
 from services.common.certificate_path import CertificateUntrustedError, find_path
 from services.common.clock import Clock
 from services.common.mosip_wire.catalogue import IdaError
@@ -13,12 +14,14 @@ from services.common.mosip_wire.signature import (
     parse_request_signature,
     verify_request_signature,
 )
+from services.common.revocation import Name, names_of
 from services.gateway.domain.directory import Directory, Partner
 from services.gateway.domain.request import PartnerRequest, VerifiedRequest, check_endpoint
 from services.gateway.usecases.key_hashes import KeyHashes
 
 _PATH_LIFE = timedelta(minutes=5)
 _MAX_PATHS = 4096
+_LOG = telemetry.get_logger(__name__)
 
 
 class Admit:
@@ -32,7 +35,7 @@ class Admit:
         self._clock = clock
         self._max_body_bytes = max_body_bytes
         # Certificates whose path was found, among which authorities, and until when it is good.
-        self._paths: dict[tuple[bytes, int], tuple[datetime, x509.Certificate]] = {}
+        self._paths: dict[tuple[bytes, int], tuple[datetime, x509.Certificate, list[Name]]] = {}
 
     async def __call__(self, request: PartnerRequest) -> VerifiedRequest:
         """Return the request with its sender proven.
@@ -65,11 +68,13 @@ class Admit:
 
     def _check_signature(self, jws: Jws, body: bytes, partner: Partner, now: datetime) -> None:
         header = jws.certificates[0]
-        if header not in partner.certificates:
+        if not partner.holds(header, now):
             raise WireError(IdaError.PARTNER_CERTIFICATE_NOT_MATCHED)
         try:
             certificate = self._trusted(header, now)
-        except CertificateUntrustedError:
+        except CertificateUntrustedError as error:
+            # MOSIP has one code for all of them.
+            _LOG.info("certificate_refused", partner_id=partner.partner_id, reason=error.reason)
             raise WireError(IdaError.SIGNATURE_FAILED, "signature header") from None
         verify_request_signature(jws, body, certificate)
 
@@ -77,16 +82,22 @@ class Admit:
         """Return a registered certificate that is valid now and leads to an authority.
 
         Raises:
-            CertificateUntrustedError: it is not, or does not.
+            CertificateUntrustedError: it is not, or does not, or the path is revoked.
         """
         key = (der, self._directory.generation)
         found = self._paths.get(key)
-        if found is not None and now < found[0]:
-            return found[1]
+        if found is None or now >= found[0]:
+            found = self._paths[key] = self._path(der, now)
+        # The path is remembered; whether it is revoked is looked up each time.
+        refusal = self._directory.revocations.refuse(found[2], now)
+        if refusal is not None:
+            raise CertificateUntrustedError(refusal)
+        return found[1]
+
+    def _path(self, der: bytes, now: datetime) -> tuple[datetime, x509.Certificate, list[Name]]:
         certificate = x509.load_der_x509_certificate(der)
         path = find_path(certificate, trusted=list(self._directory.authorities.values()), at=now)
         if len(self._paths) >= _MAX_PATHS:
             self._paths.clear()
         ends = min(one.not_valid_after_utc for one in path)
-        self._paths[key] = (min(ends, now + _PATH_LIFE), certificate)
-        return certificate
+        return min(ends, now + _PATH_LIFE), certificate, names_of(path)

@@ -2,53 +2,89 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import asyncpg
+from cryptography import x509
 from google.protobuf.message import Message
 
 from services.common import audit, feed
 from services.common.errors import AlreadyExists
 from services.common.postgres import Connection, Database, load_queries
+from services.common.revocation import Name
 from services.partner.domain.partner import (
     ApiKey,
+    Authority,
+    Held,
     KeyHash,
+    Kind,
     Licence,
     Partner,
     PartnerType,
     Policy,
+    Revoked,
     Status,
     TrustDomain,
 )
+from services.partner.ports import Source
 
 QUERIES = load_queries(__package__, "queries.sql")
-Changed = Partner | Policy | ApiKey | Licence | tuple[TrustDomain, bytes]
+Changed = Partner | Policy | ApiKey | Licence | Authority | Revoked
 
 
 class StoredDirectory:
-    """The partner service's tables. `event` makes the feed event of a change."""
+    """The partner service's tables. `events` makes the feed events of a change."""
 
-    def __init__(self, database: Database, event: Callable[[Changed], Message]) -> None:
+    def __init__(self, database: Database, events: Callable[[Changed], Sequence[Message]]) -> None:
         self._database = database
-        self._event = event
+        self._events = events
 
     @asynccontextmanager
     async def change(self) -> AsyncIterator[StoredChanges]:
         """Open a transaction."""
         async with self._database.transaction() as connection:
-            yield StoredChanges(connection, self._event)
+            yield StoredChanges(connection, self._events)
 
     async def partner(self, partner_id: str) -> Partner | None:
         """Return a partner."""
-        row = await self._database.fetchrow(QUERIES["partner"], partner_id)
-        return None if row is None else _partner(row)
+        rows = await self._database.fetch(QUERIES["partner"], partner_id)
+        return next(iter(await self._with_certificates(rows)), None)
 
     async def partners(self, after: str, limit: int) -> list[Partner]:
         """Return partners in the order of their ids, after an id."""
         rows = await self._database.fetch(QUERIES["partners"], after, limit)
-        return [_partner(row) for row in rows]
+        return await self._with_certificates(rows)
+
+    async def _with_certificates(self, rows: Sequence[asyncpg.Record]) -> list[Partner]:
+        ids = [row["partner_id"] for row in rows]
+        held = await self._database.fetch(QUERIES["certificates"], ids)
+        return [_partner(row, held) for row in rows]
+
+    async def authorities(
+        self, domain: TrustDomain | None, after: str, limit: int
+    ) -> list[tuple[str, Authority]]:
+        """Return authorities, each with its place for `after`; None: of all domains."""
+        number, _, thumbprint = after.partition(".")
+        rows = await self._database.fetch(
+            QUERIES["all_authorities"],
+            domain.value if domain else 0,
+            int(number or 0),
+            bytes.fromhex(thumbprint),
+            limit,
+        )
+        return [(f"{row['domain']}.{row['thumbprint'].hex()}", _authority(row)) for row in rows]
+
+    async def revocations_due(self, limit: int) -> list[tuple[TrustDomain, str]]:
+        """Return serials that our authorities are to revoke."""
+        rows = await self._database.fetch(QUERIES["revocations_due"], limit)
+        return [(TrustDomain[row["mount"]], row["serial"]) for row in rows]
+
+    async def revocation_done(self, domain: TrustDomain, serial: str) -> None:
+        """Forget what revocations_due named."""
+        await self._database.execute(QUERIES["end_revocation_due"], domain.name, serial)
 
     async def api_keys(self, partner_id: str) -> list[ApiKey]:
         """Return a partner's API keys, newest first."""
@@ -64,15 +100,19 @@ class StoredDirectory:
 class StoredChanges:
     """One transaction on the directory."""
 
-    def __init__(self, connection: Connection, event: Callable[[Changed], Message]) -> None:
+    def __init__(
+        self, connection: Connection, events: Callable[[Changed], Sequence[Message]]
+    ) -> None:
         self._connection = connection
-        self._event = event
+        self._events = events
 
     async def partner(self, partner_id: str) -> Partner | None:
         """Return a partner, locked."""
         await self._connection.execute(QUERIES["hold_id"], f"partner/{partner_id}")
         row = await self._connection.fetchrow(QUERIES["lock_partner"], partner_id)
-        return None if row is None else _partner(row)
+        if row is None:
+            return None
+        return _partner(row, await self._connection.fetch(QUERIES["certificates"], [partner_id]))
 
     async def put_partner(self, partner: Partner, action: str) -> None:
         """Add or replace a partner."""
@@ -82,9 +122,22 @@ class StoredChanges:
             partner.type.value,
             partner.organisation,
             partner.status.value,
-            list(partner.certificates),
+            partner.contact_email,
             partner.changed_at,
         )
+        for held in partner.held:
+            await self._connection.execute(
+                QUERIES["put_certificate"],
+                partner.partner_id,
+                held.thumbprint,
+                held.kind.value,
+                held.certificate,
+                list(held.chain),
+                held.original,
+                held.added_at,
+                held.usable_until,
+                held.withdrawn_at,
+            )
         await self._tell(partner, action, "partner", partner.partner_id, status=partner.status)
 
     async def policy(self, policy_id: str) -> Policy | None:
@@ -151,38 +204,102 @@ class StoredChanges:
         )
         await self._tell(licence, action, "licence", licence.licence_id, status=licence.status)
 
-    async def authorities(self, domain: TrustDomain) -> list[bytes]:
-        """Return the trusted authorities of a domain, DER."""
-        rows = await self._connection.fetch(QUERIES["authorities"], domain.value)
-        return [row["certificate"] for row in rows]
+    async def trusted(self) -> Mapping[TrustDomain, Sequence[bytes]]:
+        """Return the authorities that are trusted, DER, by domain."""
+        found: dict[TrustDomain, list[bytes]] = defaultdict(list)
+        for row in await self._connection.fetch(QUERIES["authorities"]):
+            found[TrustDomain(row["domain"])].append(row["certificate"])
+        return found
 
-    async def add_authority(self, domain: TrustDomain, certificate: bytes) -> None:
-        """Trust an authority; again is no change."""
-        thumbprint = hashlib.sha256(certificate).digest()
-        added = await self._connection.fetchval(
-            QUERIES["add_authority"], domain.value, thumbprint, certificate
+    async def authority(self, domain: TrustDomain, thumbprint: bytes) -> Authority | None:
+        """Return an authority, locked."""
+        row = await self._connection.fetchrow(QUERIES["lock_authority"], domain.value, thumbprint)
+        return None if row is None else _authority(row)
+
+    async def put_authority(self, authority: Authority, action: str) -> None:
+        """Add an authority, or switch it on or off."""
+        await self._connection.execute(
+            QUERIES["put_authority"],
+            authority.domain.value,
+            authority.thumbprint,
+            authority.certificate,
+            authority.status is Status.ACTIVE,
+            authority.own,
         )
-        if added is not None:
-            await self._tell((domain, certificate), "CA_ADDED", "authority", thumbprint.hex())
+        await self._tell(authority, action, "authority", authority.thumbprint.hex())
+
+    async def revoked(self, names: Sequence[Name]) -> set[Name]:
+        """Return which of some certificates are revoked."""
+        rows = await self._connection.fetch(
+            QUERIES["are_revoked"], [name[0] for name in names], [name[1] for name in names]
+        )
+        return {(row["issuer"], row["serial"]) for row in rows}
+
+    async def revoke(self, revoked: Revoked, source: Source, action: str) -> None:
+        """Keep what became revoked or no longer is, and tell; what nothing changes is not told."""
+        issuer, both = revoked.issuer, [*revoked.added, *revoked.removed]
+        before = await self.revoked([(issuer, serial) for serial in both])
+        await self._connection.execute(
+            QUERIES["add_revoked"], issuer, list(revoked.added), source.value
+        )
+        await self._connection.execute(
+            QUERIES["remove_revoked"], issuer, list(revoked.removed), source.value
+        )
+        after = await self.revoked([(issuer, serial) for serial in both])
+        change = replace(
+            revoked,
+            added=tuple(serial for _, serial in sorted(after - before)),
+            removed=tuple(serial for _, serial in sorted(before - after)),
+        )
+        if change.added or change.removed or change.good_until is not None:
+            await self._tell(change, action, "authority", issuer.hex())
+
+    async def revoke_ours_later(self, domain: TrustDomain, serial: str) -> None:
+        """Remember that the authority of a domain is to revoke a certificate of its own."""
+        await self._connection.execute(QUERIES["add_revocation_due"], domain.name, serial)
 
     async def _tell(
         self, changed: Changed, action: str, kind: str, key: str, *, status: Status | None = None
     ) -> None:
-        await feed.publish(self._connection, self._event(changed))
+        for event in self._events(changed):
+            await feed.publish(self._connection, event)
         details = {} if status is None else {"status": status.name}
         await audit.record(
             self._connection, action, kind, key.encode(), audit.Outcome.SUCCEEDED, details=details
         )
 
 
-def _partner(row: asyncpg.Record) -> Partner:
+def _partner(row: asyncpg.Record, certificates: Sequence[asyncpg.Record]) -> Partner:
     return Partner(
         partner_id=row["partner_id"],
         type=PartnerType(row["type"]),
         organisation=row["organisation"],
         status=Status(row["status"]),
         changed_at=row["changed_at"],
-        certificates=tuple(row["certificates"]),
+        contact_email=row["contact_email"],
+        held=tuple(_held(one) for one in certificates if one["partner_id"] == row["partner_id"]),
+    )
+
+
+def _held(row: asyncpg.Record) -> Held:
+    certificate, end = row["certificate"], row["usable_until"]
+    return Held(
+        certificate=certificate,
+        kind=Kind(row["kind"]),
+        added_at=row["added_at"],
+        usable_until=end or x509.load_der_x509_certificate(certificate).not_valid_after_utc,
+        chain=tuple(row["chain"]),
+        original=row["original"],
+        withdrawn_at=row["withdrawn_at"],
+    )
+
+
+def _authority(row: asyncpg.Record) -> Authority:
+    return Authority(
+        domain=TrustDomain(row["domain"]),
+        certificate=row["certificate"],
+        status=Status.ACTIVE if row["active"] else Status.INACTIVE,
+        own=row["own"],
     )
 
 

@@ -12,18 +12,63 @@ select * from partner where partner_id = $1 for update
 select * from partner where partner_id > $1 order by partner_id limit $2
 
 -- name: put_partner
-insert into partner (partner_id, type, organisation, status, certificates, changed_at)
+insert into partner (partner_id, type, organisation, status, contact_email, changed_at)
 values ($1, $2, $3, $4, $5, $6)
-on conflict (partner_id) do update
-set status = excluded.status, certificates = excluded.certificates, changed_at = excluded.changed_at
+on conflict (partner_id) do update set
+    status = excluded.status,
+    contact_email = excluded.contact_email,
+    changed_at = excluded.changed_at
+
+-- name: certificates
+select * from partner_certificate where partner_id = any($1)
+order by partner_id, added_at desc, kind
+
+-- name: put_certificate
+insert into partner_certificate as present
+    (partner_id, thumbprint, kind, certificate, chain, original, added_at, usable_until,
+    withdrawn_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+on conflict (partner_id, thumbprint) do update set
+    added_at = excluded.added_at,
+    usable_until = excluded.usable_until,
+    withdrawn_at = excluded.withdrawn_at
+where (present.added_at, present.usable_until, present.withdrawn_at) is distinct from
+    (excluded.added_at, excluded.usable_until, excluded.withdrawn_at)
 
 -- name: authorities
-select certificate from authority where domain = $1 order by added_at
+select * from authority where active order by added_at
 
--- name: add_authority
-insert into authority (domain, thumbprint, certificate) values ($1, $2, $3)
+-- name: all_authorities
+select * from authority
+where ($1 = 0 or domain = $1) and (domain, thumbprint) > ($2, $3)
+order by domain, thumbprint limit $4
+
+-- name: lock_authority
+select * from authority where domain = $1 and thumbprint = $2 for update
+
+-- name: put_authority
+insert into authority (domain, thumbprint, certificate, active, own) values ($1, $2, $3, $4, $5)
+on conflict (domain, thumbprint) do update set active = excluded.active
+
+-- name: are_revoked
+select distinct issuer, serial from revoked_serial
+join unnest($1::bytea[], $2::bytea[]) as asked (issuer, serial) using (issuer, serial)
+
+-- name: add_revoked
+insert into revoked_serial (issuer, serial, source) select $1, unnest($2::bytea[]), $3
 on conflict do nothing
-returning thumbprint
+
+-- name: remove_revoked
+delete from revoked_serial where issuer = $1 and serial = any($2) and source = $3
+
+-- name: add_revocation_due
+insert into revocation_due (mount, serial) values ($1, $2) on conflict do nothing
+
+-- name: revocations_due
+select mount, serial from revocation_due order by mount, serial limit $1
+
+-- name: end_revocation_due
+delete from revocation_due where mount = $1 and serial = $2
 
 -- name: lock_policy
 select * from policy where policy_id = $1 for update

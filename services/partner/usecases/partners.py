@@ -1,49 +1,27 @@
-"""Partners and their certificates."""
+"""Partners: who they are and whether they are let in."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from dataclasses import replace
 
 from services.common.clock import Clock
-from services.common.errors import AlreadyExists, InvalidArgument, NotFound
-from services.partner.domain import certificates
-from services.partner.domain.partner import (
-    CERTIFICATES_KEPT,
-    DOMAIN_OF,
-    ApiKey,
-    Licence,
-    Partner,
-    PartnerType,
-    Status,
-    TrustDomain,
-)
+from services.common.errors import AlreadyExists, NotFound
+from services.partner.domain.partner import ApiKey, Licence, Partner, PartnerType, Status
 from services.partner.ports import Changes, Directory
 
 DEFAULT_PAGE_SIZE = 50
 
 
-@dataclass(frozen=True)
-class Kept:
-    """A certificate that is trusted from now on."""
-
-    thumbprint: bytes
-    valid_until: datetime
-
-
 class Partners:
-    """Makes partners known and keeps their certificates."""
+    """Makes partners known."""
 
-    def __init__(self, directory: Directory, clock: Clock, *, authority_valid: timedelta) -> None:
+    def __init__(self, directory: Directory, clock: Clock) -> None:
         self._directory = directory
         self._clock = clock
-        self._authority_valid = authority_valid
 
-    async def create(self, partner_id: str, kind: PartnerType, organisation: str) -> Partner:
+    async def create(
+        self, partner_id: str, kind: PartnerType, organisation: str, contact_email: str = ""
+    ) -> Partner:
         """Add a partner; the same one again is returned as it stands.
 
         Raises:
@@ -55,7 +33,14 @@ class Partners:
                 if (known.type, known.organisation) != (kind, organisation):
                     raise AlreadyExists("PARTNER_EXISTS", "Another partner has this id.")
                 return known
-            partner = Partner(partner_id, kind, organisation, Status.ACTIVE, self._clock.now())
+            partner = Partner(
+                partner_id=partner_id,
+                type=kind,
+                organisation=organisation,
+                status=Status.ACTIVE,
+                changed_at=self._clock.now(),
+                contact_email=contact_email,
+            )
             await changes.put_partner(partner, "PARTNER_CREATED")
             return partner
 
@@ -91,47 +76,6 @@ class Partners:
             changed = replace(partner, status=status, changed_at=self._clock.now())
             await changes.put_partner(changed, "PARTNER_STATUS_SET")
             return changed
-
-    async def add_authority(self, domain: TrustDomain, pem: str) -> bytes:
-        """Trust a certificate authority and return its thumbprint."""
-        certificate = certificates.parse_pem(pem)
-        async with self._directory.change() as changes:
-            trusted = [
-                x509.load_der_x509_certificate(der) for der in await changes.authorities(domain)
-            ]
-            certificates.check_authority(
-                certificate, trusted, self._clock.now(), self._authority_valid
-            )
-            der = certificate.public_bytes(Encoding.DER)
-            await changes.add_authority(domain, der)
-            return hashlib.sha256(der).digest()
-
-    async def add_certificate(self, partner_id: str, domain: TrustDomain, pem: str) -> Kept:
-        """Keep a partner's certificate; the newest CERTIFICATES_KEPT stay valid.
-
-        Raises:
-            NotFound: PARTNER_NOT_FOUND.
-            InvalidArgument: TRUST_DOMAIN_WRONG, or what `certificates.check_partner` says.
-        """
-        certificate = certificates.parse_pem(pem)
-        der = certificate.public_bytes(Encoding.DER)
-        kept = Kept(hashlib.sha256(der).digest(), certificate.not_valid_after_utc)
-        async with self._directory.change() as changes:
-            partner = await existing(changes, partner_id)
-            if DOMAIN_OF[partner.type] is not domain:
-                text = f"A partner of type {partner.type.name} has no certificates there."
-                raise InvalidArgument("TRUST_DOMAIN_WRONG", text, field="domain")
-            trusted = [
-                x509.load_der_x509_certificate(raw) for raw in await changes.authorities(domain)
-            ]
-            now = self._clock.now()
-            certificates.check_partner(certificate, partner.organisation, trusted, now)
-            if der in partner.certificates:
-                return kept
-            newest = (der, *partner.certificates)[:CERTIFICATES_KEPT]
-            changed = replace(partner, certificates=newest, changed_at=now)
-            await changes.put_partner(changed, "PARTNER_CERTIFICATE_ADDED")
-            return kept
 
 
 async def existing(changes: Changes, partner_id: str) -> Partner:

@@ -14,12 +14,11 @@ from services.common.clock import SystemClock
 from services.common.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from services.common.postgres import Database
 from services.partner import convert
-from services.partner.domain.partner import PartnerType, Status, TrustDomain
+from services.partner.domain.partner import PartnerType, Status
 from services.partner.ports import Directory
 from services.partner.store.directory import StoredDirectory
 from services.partner.usecases.partners import Partners
 from services.partner.usecases.permissions import Lifetimes, Permissions
-from tests.fakes.certificates import Issued, issue
 from tests.fakes.partner import FakeDirectory, FakeKeyHashes
 
 DOCUMENT = json.dumps(
@@ -37,7 +36,7 @@ def fake_directory() -> FakeDirectory:
 async def postgres_directory(
     make_database: Callable[[str], Awaitable[Database]],
 ) -> StoredDirectory:
-    return StoredDirectory(await make_database("partner"), convert.event_of)
+    return StoredDirectory(await make_database("partner"), convert.events_of)
 
 
 @pytest.fixture(params=["fake", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -47,18 +46,13 @@ def directory(request: pytest.FixtureRequest) -> Directory:
 
 @pytest.fixture
 def partners(directory: Directory) -> Partners:
-    return Partners(directory, SystemClock(), authority_valid=365 * DAY)
+    return Partners(directory, SystemClock())
 
 
 @pytest.fixture
 def permissions(directory: Directory) -> Permissions:
     lifetimes = Lifetimes(policy=180 * DAY, api_key=365 * DAY, licence=365 * DAY)
     return Permissions(directory, FakeKeyHashes(), SystemClock(), lifetimes)
-
-
-@pytest.fixture(scope="module")
-def root() -> Issued:
-    return issue("root", ca=True, valid_days=3650)
 
 
 async def test_a_partner_made_twice_is_one_and_a_different_one_is_refused(
@@ -107,34 +101,6 @@ async def test_an_unknown_partner_is_not_found(partners: Partners) -> None:
         await partners.get("nobody")
     with pytest.raises(NotFound):
         await partners.set_status("nobody", Status.INACTIVE)
-
-
-async def test_the_newest_two_certificates_of_a_partner_stay(
-    partners: Partners, root: Issued
-) -> None:
-    await partners.create("bank-1", PartnerType.AUTH, "Bank")
-    await partners.add_authority(TrustDomain.AUTH, root.pem)
-    await partners.add_authority(TrustDomain.AUTH, root.pem)
-    leaves = [issue(f"leaf {n}", organisation="Bank", issuer=root) for n in range(3)]
-    for leaf in leaves:
-        await partners.add_certificate("bank-1", TrustDomain.AUTH, leaf.pem)
-    await partners.add_certificate("bank-1", TrustDomain.AUTH, leaves[1].pem)
-    partner, _, _ = await partners.get("bank-1")
-    assert partner.certificates == (leaves[2].der, leaves[1].der)
-
-
-async def test_an_authority_of_another_domain_does_not_count(
-    partners: Partners, root: Issued
-) -> None:
-    await partners.create("bank-1", PartnerType.AUTH, "Bank")
-    await partners.add_authority(TrustDomain.DEVICE, root.pem)
-    leaf = issue("leaf", organisation="Bank", issuer=root)
-    with pytest.raises(InvalidArgument) as refused:
-        await partners.add_certificate("bank-1", TrustDomain.AUTH, leaf.pem)
-    assert refused.value.reason == "CERTIFICATE_UNTRUSTED"
-    with pytest.raises(InvalidArgument) as refused:
-        await partners.add_certificate("bank-1", TrustDomain.DEVICE, leaf.pem)
-    assert refused.value.reason == "TRUST_DOMAIN_WRONG"
 
 
 async def test_an_api_key_binds_a_partner_to_a_policy_and_its_label_is_unique(

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 
 import pytest
 
@@ -20,8 +19,8 @@ async def test_each_change_is_told_and_audited_once_and_a_refused_one_is_not(
     make_database: Callable[[str], Awaitable[Database]],
 ) -> None:
     database = await make_database("partner")
-    directory = StoredDirectory(database, convert.event_of)
-    partners = Partners(directory, SystemClock(), authority_valid=timedelta(days=365))
+    directory = StoredDirectory(database, convert.events_of)
+    partners = Partners(directory, SystemClock())
     await partners.create("bank-1", PartnerType.AUTH, "Bank")
     await partners.set_status("bank-1", Status.INACTIVE)
     with pytest.raises(AlreadyExists):

@@ -17,13 +17,14 @@ from services.common.errors import PermissionDenied
 from services.common.rpc.call import Call, enter
 from tests.unit.repository.test_layout import NOT_SERVICES, packages
 
-# These authenticate by other means: a machine's token, a partner's signature, an operator's secret;
-# and what anybody may verify of the audit log is for anybody.
+# These authenticate by other means (a machine's token, a partner's signature, an operator's
+# secret), or answer anybody: what may be verified of the audit log, revocation lists.
 OTHERWISE = {
     "idmesh.registration.v1.RegistrationService",
     "idmesh.gateway.v1.GatewayService",
     "idmesh.access.v1.AccessService",
     "idmesh.audit.v1.AuditLogService",
+    "idmesh.partner.v1.CertificateStatusService",
 }
 
 
