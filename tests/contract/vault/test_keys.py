@@ -11,6 +11,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 
+from services.common.envelope import (
+    Aad,
+    Envelope,
+    KeyUse,
+    key_used,
+    with_wrapped_key,
+    wrapped_key,
+)
 from services.common.errors import InvalidArgument, NotFound
 from services.common.vault import VaultClient
 from tests.fakes import vaults
@@ -117,6 +125,41 @@ async def test_another_key_or_binding_is_refused(keys: KeyService) -> None:
         with pytest.raises(InvalidArgument) as refused:
             await keys.decrypt(name, [sealed], aads=aads)
         assert refused.value.reason == "CIPHERTEXT_REFUSED"
+
+
+async def test_a_box_whose_header_was_changed_anywhere_does_not_open(keys: KeyService) -> None:
+    key, aad = await _key(keys, "aes256-gcm96"), Aad("contract", b"1", 1)
+    sealed = await Envelope(keys, key).seal(b"plain", aad)
+    assert await Envelope(keys, key).open(sealed, aad) == b"plain"
+    reasons = set()
+    for place in range(len(sealed)):
+        changed = bytearray(sealed)
+        changed[place] ^= 1
+        with pytest.raises(InvalidArgument) as refused:
+            await Envelope(keys, key).open(bytes(changed), aad)
+        reasons.add(refused.value.reason)
+    # What the tag leaves out, the key service refuses.
+    assert {"CIPHERTEXT_REFUSED", "ENVELOPE_REFUSED", "ENVELOPE_OF_ANOTHER_KEY"} <= reasons
+
+
+async def test_boxes_and_streams_open_after_their_data_key_was_wrapped_anew(
+    keys: KeyService,
+) -> None:
+    key, aad = await _key(keys, "aes256-gcm96"), Aad("contract", b"1", 1)
+    sealed = await Envelope(keys, key).seal(b"plain", aad)
+    stream = b"".join([part async for part in Envelope(keys, key).seal_stream(_once(b"s"), aad)])
+    await keys.rotate_key(key)
+    [anew] = await keys.rewrap(key, [wrapped_key(sealed)])
+    rotated = with_wrapped_key(sealed, anew)
+    assert (key_used(sealed), key_used(rotated)) == (KeyUse(key, 1), KeyUse(key, 2))
+    for each in (sealed, rotated):
+        assert await Envelope(keys, key).open(each, aad) == b"plain"
+    opening = Envelope(keys, key).open_stream(_once(stream), aad)
+    assert [part async for part in opening] == [b"s"]
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data
 
 
 async def test_a_bad_item_fails_its_own_caller_only(keys: KeyService) -> None:
