@@ -23,7 +23,7 @@ RECOVERY_KEY = "openbao-recovery.key"
 ROOT_TOKEN = "openbao-root.token"  # noqa: S105 - the name of the file that holds it
 SUPERVISOR_LOGIN = "openbao-supervisor.json"
 
-TEMPLATE = """\
+_TEMPLATE = """\
 storage "raft" {{
   path                   = "{store}"
   node_id                = "local"
@@ -108,6 +108,28 @@ class OpenBao:
         return dict(read_json(self.bootstrapped_file)["role_ids"])
 
 
+def config_text(
+    *,
+    store: Path,
+    port: int,
+    cluster_port: int,
+    socket: Path,
+    seal_key: Path,
+    audit_log: Path,
+    second_audit_log: Path,
+) -> str:
+    """Return the configuration of a server on this machine."""
+    return _TEMPLATE.format(
+        store=store,
+        port=port,
+        cluster_port=cluster_port,
+        socket=socket,
+        seal_key=seal_key,
+        audit_log=audit_log,
+        second_audit_log=second_audit_log,
+    )
+
+
 def write_config(bao: OpenBao) -> None:
     """Write configuration and, the first time, the seal key; clear away a first start cut short.
 
@@ -134,7 +156,7 @@ def write_config(bao: OpenBao) -> None:
     seal_key = folder.secrets / SEAL_KEY
     if not seal_key.exists():
         write_private(seal_key, secrets.token_bytes(32))
-    text = TEMPLATE.format(
+    text = config_text(
         store=store,
         port=bao.ports["openbao"],
         cluster_port=bao.ports["openbao_cluster"],

@@ -16,7 +16,7 @@ from typing import Final
 
 from services.common.config import VaultConfig
 from services.local import binaries
-from services.local.openbao import TEMPLATE
+from services.local.openbao import config_text
 from services.local.problems import Problem
 from vault.bootstrap import root
 from vault.bootstrap.client import connect, write
@@ -73,13 +73,14 @@ def running() -> Iterator[Server]:
         (folder / "seal.key").write_bytes(secrets.token_bytes(32))
         config = folder / "openbao.hcl"
         config.write_text(
-            TEMPLATE.format(
+            config_text(
                 store=folder / "raft",
                 port=port,
                 cluster_port=cluster_port,
                 socket=folder / "bao.sock",
                 seal_key=folder / "seal.key",
                 audit_log=folder / "audit.log",
+                second_audit_log=folder / "second-audit.log",
             )
         )
         with (folder / "openbao.log").open("wb") as log:
