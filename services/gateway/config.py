@@ -9,7 +9,7 @@ from services.common.config import ServiceConfig, VaultConfig
 
 @dataclass(frozen=True, kw_only=True)
 class Config(ServiceConfig):
-    """Peers: authentication, partner."""
+    """Peers: audit, authentication, partner."""
 
     vault: VaultConfig
     # Of a partner's request; authentication takes at most 1 MiB.
@@ -21,4 +21,6 @@ class Config(ServiceConfig):
     key_cache_entries: int = 10_000
     # For answers; zero: on the event loop, which is cheapest while there are few cores.
     signing_threads: int = 0
+    # Between reports of refusals to audit, in seconds.
+    refusals_s: float = 10.0
     response_certificate_s: int = 2_592_000

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
+from uuid import UUID
 
+from services.gateway.domain.refusals import Refusals
 from services.gateway.domain.request import Answer, VerifiedRequest
 
 
@@ -55,4 +57,12 @@ class Authentication(Protocol):
         Raises:
             Unavailable: AUTHENTICATION_UNAVAILABLE.
         """
+        ...
+
+
+class RefusalLog(Protocol):
+    """Where refusals are recorded."""
+
+    async def append(self, report_id: UUID, refusals: Sequence[Refusals]) -> None:
+        """Append a report; the same one again adds nothing."""
         ...

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from idmesh.audit.v1 import audit_service_pb2_grpc
 from idmesh.authentication.v1 import authentication_service_pb2_grpc
 from idmesh.gateway.v1 import gateway_service_pb2, gateway_service_pb2_grpc
 
@@ -16,6 +17,7 @@ from services.common.response_signing import ResponseSigner
 from services.common.telemetry import Telemetry
 from services.common.vault import VaultClient
 from services.gateway import openapi
+from services.gateway.clients.audit import AuditClient
 from services.gateway.clients.authentication import AuthenticationClient
 from services.gateway.config import Config
 from services.gateway.domain.directory import Directory
@@ -25,6 +27,7 @@ from services.gateway.usecases.admit import Admit
 from services.gateway.usecases.answer import AnswerPartner
 from services.gateway.usecases.encryption_certificates import EncryptionCertificates
 from services.gateway.usecases.key_hashes import KeyHashes
+from services.gateway.usecases.report_refusals import ReportRefusals
 
 NAME = "gateway"
 _SERVICE = gateway_service_pb2.DESCRIPTOR.services_by_name["GatewayService"]
@@ -48,7 +51,13 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
                 handler=DirectoryFollower(directory).apply,
                 on_restart=directory.clear,
             )
-            servicer = _servicer(config, member, directory, signer, follower)
+            refusals = ReportRefusals(
+                directory,
+                AuditClient(audit_service_pb2_grpc.AuditServiceStub(member.channels.get("audit"))),
+                clock,
+                interval_s=config.refusals_s,
+            )
+            servicer = _servicer(config, member, directory, signer, follower, refusals=refusals)
             member.server.add(
                 gateway_service_pb2_grpc.add_GatewayServiceServicer_to_server, servicer, _SERVICE
             )
@@ -58,7 +67,9 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
                 await follower.ready.wait()
                 await member.server.set_serving(_SERVICE.full_name, True)
 
-            loops = [*member.background, follower.run, serve_when_ready, signer.run]
+            loops = [
+                *member.background, follower.run, serve_when_ready, signer.run, refusals.run
+            ]  # fmt: skip
             yield Built(name=NAME, server=member.server, background=loops)
 
 
@@ -68,6 +79,8 @@ def _servicer(
     directory: Directory,
     signer: ResponseSigner,
     follower: feed.MemoryFollower,
+    *,
+    refusals: ReportRefusals,
 ) -> GatewayServicer:
     clock = SystemClock()
     keys = KeyHashes(
@@ -85,7 +98,7 @@ def _servicer(
     )
     admit = Admit(directory, keys, clock, max_body_bytes=config.max_body_bytes)
     answer = AnswerPartner(
-        admit, authentication, signer, clock, max_body_bytes=config.max_body_bytes
+        admit, authentication, signer, clock, refusals, max_body_bytes=config.max_body_bytes
     )
     document = json.dumps(openapi.document(openapi.service_files()), separators=(",", ":"))
     return GatewayServicer(

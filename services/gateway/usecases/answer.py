@@ -8,6 +8,7 @@ from services.common.mosip_wire.strict_json import JsonLimits
 from services.gateway.domain.request import Answer, Endpoint, PartnerRequest
 from services.gateway.ports import Authentication, Signer
 from services.gateway.usecases.admit import Admit
+from services.gateway.usecases.report_refusals import ReportRefusals
 
 
 class AnswerPartner:
@@ -19,6 +20,7 @@ class AnswerPartner:
         authentication: Authentication,
         signer: Signer,
         clock: Clock,
+        refusals: ReportRefusals,
         *,
         max_body_bytes: int,
     ) -> None:
@@ -26,6 +28,7 @@ class AnswerPartner:
         self._authentication = authentication
         self._signer = signer
         self._clock = clock
+        self._refusals = refusals
         self._limits = JsonLimits(max_bytes=max_body_bytes, max_depth=4, max_nodes=256)
 
     async def __call__(self, request: PartnerRequest) -> Answer:
@@ -37,6 +40,7 @@ class AnswerPartner:
         try:
             verified = await self._admit(request)
         except WireError as refused:
+            self._refusals.note(request.partner_id, refused.code)
             return await self._refuse(request, refused)
         return await self._authentication.decide(verified)
 

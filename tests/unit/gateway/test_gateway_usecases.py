@@ -1,21 +1,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from google.protobuf.message import Message
 from idmesh.partner.v1 import partner_events_pb2, partner_pb2
 
-from services.common.errors import NotFound, Unavailable
+from services.common.errors import NotFound, PlatformError, Unavailable
 from services.common.feed import Event, Position
 from services.common.mosip_wire import WireError, sign_detached
 from services.gateway.convert import timestamp_of
 from services.gateway.domain.directory import Directory
+from services.gateway.domain.refusals import Refusals
 from services.gateway.domain.request import Answer, Endpoint, PartnerRequest, VerifiedRequest
 from services.gateway.follower import DirectoryFollower
 from services.gateway.ports import Authentication
@@ -23,6 +26,7 @@ from services.gateway.usecases.admit import Admit
 from services.gateway.usecases.answer import AnswerPartner
 from services.gateway.usecases.encryption_certificates import EncryptionCertificates
 from services.gateway.usecases.key_hashes import KeyHashes
+from services.gateway.usecases.report_refusals import MOST_LINES, ReportRefusals
 from services.local.sandbox.keys import KeyPair, make_authority, make_key_pair
 from tests.fakes.authentication import FakeKeys, FakeSigner
 from tests.fakes.clock import FakeClock
@@ -61,6 +65,17 @@ class FakeAuthentication(Authentication):
 
 
 @dataclass
+class FakeRefusalLog:
+    reports: list[tuple[UUID, list[Refusals]]] = field(default_factory=list)
+    failure: PlatformError | None = None
+
+    async def append(self, report_id: UUID, refusals: Sequence[Refusals]) -> None:
+        self.reports.append((report_id, list(refusals)))
+        if self.failure is not None:
+            raise self.failure
+
+
+@dataclass
 class Bench:
     clock: FakeClock = field(default_factory=lambda: FakeClock(datetime.now(UTC)))
     vault: FakeKeys = field(default_factory=FakeKeys)
@@ -71,9 +86,12 @@ class Bench:
         self.follower = DirectoryFollower(self.directory)
         self.hashes = KeyHashes(self.directory, self.vault, self.clock, ttl_s=60, max_entries=2)
         admit = Admit(self.directory, self.hashes, self.clock, max_body_bytes=1000)
+        self.reports = FakeRefusalLog()
+        self.refusals = ReportRefusals(self.directory, self.reports, self.clock, interval_s=1)
         self.answer = AnswerPartner(
-            admit, self.authentication, FakeSigner(), self.clock, max_body_bytes=1000
-        )
+            admit, self.authentication, FakeSigner(), self.clock, self.refusals,
+            max_body_bytes=1000,
+        )  # fmt: skip
 
     def told(self, message: Message) -> None:
         self.follower.apply(Event(Position(1, 1, 1), message, self.clock.now()))
@@ -339,3 +357,41 @@ def test_secrets_stay_out_of_reprs(bench: Bench) -> None:
     with pytest.raises(WireError) as refused:
         bench.directory.admit(None, "bank", None, bench.clock.now())
     assert "bank" not in str(refused.value)
+
+
+async def test_refusals_are_counted_and_told_once_also_when_audit_is_away_for_a_while() -> None:
+    bench = Bench()
+    bench.partner()
+    for partner in ("bank", "nobody", "nobody else", "bank"):
+        bench.refusals.note(partner, "IDA-MPA-009")
+    bench.reports.failure = Unavailable("UPSTREAM_UNAVAILABLE", "Away.")
+    await bench.refusals.report()
+    bench.refusals.note("bank", "IDA-MPA-017")
+    bench.reports.failure = None
+    await bench.refusals.report()
+    await bench.refusals.report()
+    await bench.refusals.report()
+    first, again, rest = bench.reports.reports
+    assert again == first
+    assert {(line.partner_id, line.count) for line in first[1]} == {("bank", 2), ("", 2)}
+    assert [(line.partner_id, line.reason, line.count) for line in rest[1]] == [
+        ("bank", "IDA-MPA-017", 1)
+    ]
+
+
+async def test_a_refused_request_is_noted() -> None:
+    bench = Bench()
+    [code] = await bench.codes(bench.request(partner_id="nobody"))
+    await bench.refusals.report()
+    [(_, [line])] = bench.reports.reports
+    assert (line.partner_id, line.reason) == ("", code)
+
+
+async def test_a_report_stays_short_whatever_there_is_to_refuse() -> None:
+    bench = Bench()
+    for number in range(1000):
+        bench.refusals.note("nobody", f"REASON_{number}")
+    await bench.refusals.report()
+    [(_, lines)] = bench.reports.reports
+    assert len(lines) == MOST_LINES
+    assert sum(line.count for line in lines) == 1000
