@@ -1,4 +1,4 @@
-"""Gateway and authentication in this process, on real PostgreSQL and OpenBao, over real mTLS.
+"""Gateway, authentication and audit in this process, on real PostgreSQL and OpenBao, over mTLS.
 
 Identity, partner and notification are stand-ins with their own certificates: the first two are a
 feed each, which a test writes to; the last one keeps what it is given.
@@ -20,11 +20,14 @@ from idmesh.gateway.v1 import gateway_service_pb2, gateway_service_pb2_grpc
 from idmesh.notification.v1 import notification_service_pb2, notification_service_pb2_grpc
 from idmesh.partner.v1 import partner_events_pb2, partner_pb2
 
+from services.audit import wiring as audit_wiring
+from services.audit.config import Config as AuditConfig
 from services.authentication import wiring as authentication_wiring
 from services.authentication.config import Config as AuthenticationConfig
 from services.authentication.config import OtpConfig
 from services.common import feed, rpc, telemetry
 from services.common.config import TelemetryConfig, TlsConfig, VaultConfig
+from services.common.objects import ObjectsConfig
 from services.common.postgres import Database
 from services.common.process import Service
 from services.common.vault import VaultClient
@@ -124,7 +127,7 @@ async def partner_mesh(
     await asyncio.to_thread(changes.apply, client, layout.load())
     told = telemetry.setup(TelemetryConfig(log_level="error"), "test")
     async with AsyncExitStack() as stack:
-        for name in ("identity", "partner", "authentication"):
+        for name in ("identity", "partner", "authentication", "audit"):
             await stack.enter_async_context(mesh.database(name))
         mesh.keys = await stack.enter_async_context(VaultClient(mesh.vault_config("identity")))
         mesh.partner_keys = await stack.enter_async_context(
@@ -156,11 +159,25 @@ async def partner_mesh(
         )
         port = await stack.enter_async_context(running(built))
         mesh.peers["authentication"] = f"ipv4:127.0.0.1:{port}"
+        audit = AuditConfig(
+            listen="127.0.0.1:0",
+            tls=mesh.tls(),
+            vault=mesh.vault_config("audit"),
+            postgres=mesh.postgres_config("audit"),
+            objects=ObjectsConfig(url=(folder / "log").as_uri()),
+            peers={"authentication": mesh.peers["authentication"]},
+            sources=("authentication",),
+            checkpoint_s=0.5,
+        )
+        built = await stack.enter_async_context(audit_wiring.build(audit, telemetry=told))
+        port = await stack.enter_async_context(running(built))
+        mesh.peers["audit"] = f"ipv4:127.0.0.1:{port}"
         gateway = GatewayConfig(
             listen="127.0.0.1:0",
             tls=mesh.tls(),
             vault=mesh.vault_config("gateway"),
-            peers={name: mesh.peers[name] for name in ("authentication", "partner")},
+            peers={name: mesh.peers[name] for name in ("audit", "authentication", "partner")},
+            refusals_s=0.2,
         )
         fronted = await stack.enter_async_context(gateway_wiring.build(gateway, telemetry=told))
         port = await stack.enter_async_context(running(fronted))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -14,14 +15,23 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from idmesh.audit.v1 import audit_service_pb2
 
+from services.common.tlog import open_checkpoint, read_keys
+from services.common.tlog.verify import verify_log
+from services.local.audit_log.sources import Source
+from services.local.problems import Problem
 from tests.fakes.mesh import Enrolled, World, within
 from tests.system.sdk import install
+from tests.system.test_system_operators import token_of
 
 VALIDATE = "import json, sys, openapi_spec_validator as v; v.validate(json.load(sys.stdin))"
 # What no operator's token guards.
 OPEN = (
     "/.well-known/jwks.json",
     "/openapi.json",
+    "/v1/audit/consistency",
+    "/v1/audit/log/checkpoint",
+    "/v1/audit/log/keys",
+    "/v1/audit/log/tile/{level}/",
     "/v1/access/token",
     "/v1/encryption-certificates/",
     "/idauthentication/v1/",
@@ -111,3 +121,30 @@ async def test_what_was_done_is_in_the_audit_log_with_who_did_it(
         return {"masterdata", "registration", "processing", "identity"} <= services
 
     await within(10.0, all_there)
+
+
+async def test_the_signed_log_is_for_anybody_and_its_entries_are_for_auditors(
+    world: World, tmp_path: Path
+) -> None:
+    url, ca_file = f"{world.mesh.urls['api']}/v1/audit/log", world.mesh.ca_file
+    token_file = tmp_path / "token"
+    token_file.write_text(await token_of(world, "auditor-of-the-log", ("AUDITOR",)))
+    stranger = Source(None, url, None, ca_file, tmp_path)
+    auditor = Source(None, url, token_file, ca_file, tmp_path)
+    async with stranger.opened() as read:
+
+        async def signed() -> bool:
+            return await read("checkpoint") is not None
+
+        await within(90.0, signed)
+        public = await read("keys")
+        assert public is not None
+        keys = read_keys(public.decode())
+        earlier = open_checkpoint(await read("checkpoint") or b"", keys)
+        assert (await verify_log(read, keys, with_entries=False)).entries == 0
+        with pytest.raises(Problem):
+            await verify_log(read, keys)
+        assert await read("tile/0/x999/999") is None
+    async with auditor.opened() as read:
+        verified = await verify_log(read, keys, earlier=earlier)
+    assert verified.entries == verified.checkpoint.size >= earlier.size > 0
