@@ -65,7 +65,7 @@ def role_ids(address: str, root_token: str, roles: Sequence[str]) -> dict[str, s
 
 def mesh_ca(address: str) -> str:
     """The PEM of the mesh's root certificate; public."""
-    return str(connect(address).adapter.get("/v1/core/pki-root/ca/pem").text)
+    return str(connect(address).adapter.get("/v1/core/pki-root/issuer/default/pem").text)
 
 
 class Minter:

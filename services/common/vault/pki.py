@@ -83,8 +83,9 @@ class PkiCalls:
 
     async def ca_pem(self, mount: str) -> bytes:
         """Return the mount's chain, its own CA first."""
-        answer = await self.__session.call("GET", f"{mount}/cert/ca_chain")
-        return _pem([str(answer["data"]["certificate"])])
+        # Not cert/ca_chain: that one is refused for a root whose key is kept elsewhere.
+        answer = await self.__session.call("GET", f"{mount}/issuer/default/json")
+        return _pem([str(each) for each in answer["data"]["ca_chain"]])
 
     async def revoke(self, mount: str, serial: str) -> None:
         """Revoke a certificate that the mount keeps (a role with no_store does not)."""

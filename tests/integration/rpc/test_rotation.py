@@ -103,10 +103,10 @@ async def test_both_sides_rotate_under_load_without_one_failed_call(
         await channel.close()
         return answered
 
-    streamed, uploaded, chatted, *_ = await asyncio.gather(
-        stream_across_rotations(),
-        upload_across_rotations(),
-        chat_across_rotations(),
+    (streamed, uploaded, chatted), *_ = await asyncio.gather(
+        asyncio.gather(
+            stream_across_rotations(), upload_across_rotations(), chat_across_rotations()
+        ),
         *(call_on_a_kept_channel() for _ in range(4)),
         call_on_fresh_channels(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -12,13 +13,16 @@ import hvac
 import pytest
 from click.testing import CliRunner, Result
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from hvac import exceptions
 
 from services.cli import cli
+from services.common.vault import VaultClient
 from services.local.problems import Problem
-from tests.fakes import servers
+from tests.fakes import servers, vaults
 from tests.fakes.servers import VaultServer
-from vault.bootstrap import authorities, changes, layout
+from vault.bootstrap import authorities, changes, layout, minting
 from vault.bootstrap.client import connect, names, patch, read, write
 from vault.bootstrap.difference import ConflictError
 
@@ -197,6 +201,28 @@ def test_the_root_can_be_kept_offline(new_server: VaultServer, tmp_path: Path) -
     leaf.verify_directly_issued_by(authority)
     authority.verify_directly_issued_by(root)
     assert root.subject.rfc4514_string() == "CN=Domain root of the ceremony"
+    # A service and the supervisor find all that a handshake needs.
+    chain, anchor = asyncio.run(_service_certificate(new_server))
+    leaf, authority = x509.load_pem_x509_certificates(chain)
+    [root] = x509.load_pem_x509_certificates(anchor)
+    leaf.verify_directly_issued_by(authority)
+    authority.verify_directly_issued_by(root)
+    assert root.subject.rfc4514_string() == "CN=Mesh root of the ceremony"
+    assert minting.mesh_ca(new_server.address).strip() == anchor.decode().strip()
+
+
+async def _service_certificate(server: VaultServer) -> tuple[bytes, bytes]:
+    request = x509.CertificateSigningRequestBuilder(x509.Name([])).sign(
+        ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()
+    )
+    async with VaultClient(vaults.login(server, "identity")) as client:
+        issued = await client.sign_csr(
+            "core/pki/identity",
+            request.public_bytes(serialization.Encoding.PEM),
+            uri_sans=["spiffe://idmesh.local/identity"],
+            ttl_s=3600,
+        )
+        return issued.chain_pem, await client.ca_pem("core/pki-root")
 
 
 def test_certificates_of_another_ceremony_are_refused(
