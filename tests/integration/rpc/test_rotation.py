@@ -103,13 +103,11 @@ async def test_both_sides_rotate_under_load_without_one_failed_call(
         await channel.close()
         return answered
 
-    (streamed, uploaded, chatted), *_ = await asyncio.gather(
-        asyncio.gather(
-            stream_across_rotations(), upload_across_rotations(), chat_across_rotations()
-        ),
-        *(call_on_a_kept_channel() for _ in range(4)),
-        call_on_fresh_channels(),
+    streams = asyncio.gather(
+        stream_across_rotations(), upload_across_rotations(), chat_across_rotations()
     )
+    await asyncio.gather(*(call_on_a_kept_channel() for _ in range(4)), call_on_fresh_channels())
+    streamed, uploaded, chatted = await streams
     for renewal in renewals:
         renewal.cancel()
     await channels.close()
