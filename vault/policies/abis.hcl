@@ -16,7 +16,7 @@ path "core/pki/sign/abis" {
   capabilities = ["update"]
 }
 
-path "core/transit/datakey/plaintext/bio-reference" {
+path "core/transit/encrypt/bio-reference" {
   capabilities = ["update"]
 }
 

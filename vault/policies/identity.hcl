@@ -40,7 +40,7 @@ path "core/transit/hmac/uin-lookup/sha2-256" {
   capabilities = ["update"]
 }
 
-path "core/transit/datakey/plaintext/record" {
+path "core/transit/encrypt/record" {
   capabilities = ["update"]
 }
 
@@ -64,7 +64,7 @@ path "ida/transit/hmac/id-lookup/sha2-256" {
   capabilities = ["update"]
 }
 
-path "ida/transit/datakey/plaintext/record" {
+path "ida/transit/encrypt/record" {
   capabilities = ["update"]
 }
 

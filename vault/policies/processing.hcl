@@ -36,7 +36,7 @@ path "core/transit/hmac/demographic-lookup/sha2-256" {
   capabilities = ["update"]
 }
 
-path "core/transit/datakey/plaintext/case" {
+path "core/transit/encrypt/case" {
   capabilities = ["update"]
 }
 

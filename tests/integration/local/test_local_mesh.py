@@ -268,7 +268,7 @@ async def test_a_service_can_do_its_verbs_in_vault_and_a_secret_id_works_once(
     mac = write(client, "ida/transit/hmac/id-lookup/sha2-256", input="aGVsbG8=")["data"]["hmac"]
     assert mac.startswith("vault:v1:")
     context = {"context": "cmVjb3Jk"}
-    write(client, "ida/transit/datakey/plaintext/record", **context)
+    write(client, "ida/transit/encrypt/record", **context, plaintext="aGVsbG8=")
     for path, body in (
         ("ida/transit/decrypt/record", context | {"ciphertext": sealed}),
         ("core/transit/decrypt/bio-reference", context | {"ciphertext": sealed}),

@@ -17,7 +17,6 @@ PATHS: Mapping[str, tuple[tuple[str, frozenset[str]], ...]] = {
     "encrypt": (("{mount}/encrypt/{key}", frozenset({"update"})),),
     "decrypt": (("{mount}/decrypt/{key}", frozenset({"update"})),),
     "rewrap": (("{mount}/rewrap/{key}", frozenset({"update"})),),
-    "datakey": (("{mount}/datakey/plaintext/{key}", frozenset({"update"})),),
     "hmac": (
         ("{mount}/hmac/{key}", frozenset({"update"})),
         ("{mount}/hmac/{key}/sha2-256", frozenset({"update"})),
@@ -109,7 +108,7 @@ def test_the_two_trust_domains_meet_only_where_identity_hands_over() -> None:
         ("identity", "ida/transit/record"),
     }
     handed = next(key for key in LAYOUT.keys if key.name == "ida/transit/record")
-    assert handed.use["identity"] == ("datakey",)
+    assert handed.use["identity"] == ("encrypt",)
 
 
 def test_a_change_of_the_layout_changes_its_fingerprint(tmp_path: Path) -> None:
