@@ -23,6 +23,7 @@ from services.partner.domain.partner import (
     Licence,
     Partner,
     Policy,
+    RevocationSource,
     Revoked,
     Status,
     TrustDomain,
@@ -73,6 +74,23 @@ def authority_to_proto(authority: Authority) -> certificate_service_pb2.CaCertif
         status=partner_pb2.Status.ValueType(authority.status.value),
         certificate_pem=bundle.to_pem([certificate]),
         own=authority.own,
+    )
+
+
+def source_to_proto(source: RevocationSource) -> certificate_service_pb2.RevocationSource:
+    """Return a source of revocations as it is served."""
+    authority = x509.load_der_x509_certificate(source.authority)
+    kind = certificate_service_pb2.RevocationSourceKind.ValueType(source.kind.value)
+    return certificate_service_pb2.RevocationSource(
+        kind=kind,
+        domain=partner_pb2.TrustDomain.ValueType(source.domain.value),
+        url=source.url,
+        authority=authority.subject.rfc4514_string(),
+        this_update=instants.to_proto(source.this_update),
+        next_update=instants.to_proto(source.next_update),
+        next_check_at=instants.to_proto(source.next_check_at),
+        failures=source.failures,
+        last_error=source.last_error,
     )
 
 

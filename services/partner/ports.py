@@ -13,11 +13,14 @@ from services.common.revocation import Name
 from services.partner.domain.partner import (
     ApiKey,
     Authority,
+    Held,
     KeyHash,
     Licence,
     Partner,
     Policy,
+    RevocationSource,
     Revoked,
+    SourceKind,
     TrustDomain,
 )
 
@@ -80,6 +83,29 @@ class Changes(Protocol):
     async def revoke(self, revoked: Revoked, source: Source, action: str) -> None:
         """Keep what became revoked or no longer is, and tell; what nothing changes is not told."""
 
+    async def listed(self, issuer: bytes) -> frozenset[bytes]:
+        """Return the serials of the list of an authority that is kept."""
+
+    async def newest_list(self, issuer: bytes) -> datetime | None:
+        """Return when the newest list of an authority was made."""
+
+    async def believe(self, issuer: bytes, until: datetime | None) -> None:
+        """Believe an authority of a strict domain until then; None: it is not in one."""
+
+    async def believed(self, issuer: bytes) -> datetime | None:
+        """Return until when an authority of a strict domain is believed."""
+
+    async def source(
+        self, kind: SourceKind, url: str, issuer: bytes, serial: bytes
+    ) -> RevocationSource | None:
+        """Return a source of revocations."""
+
+    async def put_source(self, source: RevocationSource) -> None:
+        """Add or replace a source of revocations."""
+
+    async def warned(self, partner_id: str, thumbprint: bytes, days: int) -> bool:
+        """Note a warning; tell whether it is the first of its kind."""
+
     async def revoke_ours_later(self, domain: TrustDomain, serial: str) -> None:
         """Remember that the authority of a domain is to revoke a certificate of its own."""
 
@@ -100,6 +126,17 @@ class Directory(Protocol):
         self, domain: TrustDomain | None, after: str, limit: int
     ) -> list[tuple[str, Authority]]:
         """Return authorities, each with its place for `after`; None: of all domains."""
+
+    async def sources(self, limit: int) -> list[RevocationSource]:
+        """Return where revocations are learnt from, those that fail first."""
+
+    async def sources_due(self, now: datetime, limit: int) -> list[RevocationSource]:
+        """Return what is to be asked by now, the longest due first."""
+
+    async def expiring(
+        self, after: datetime, until: datetime, limit: int
+    ) -> list[tuple[Partner, Held]]:
+        """Return certificates in use that end within a time, soonest first."""
 
     async def revocations_due(self, limit: int) -> list[tuple[TrustDomain, str]]:
         """Return serials that our authorities are to revoke."""
@@ -146,3 +183,26 @@ class OurAuthorities(Protocol):
 
     async def crl(self, domain: TrustDomain) -> bytes:
         """Return the authority's revocation list, DER."""
+
+
+class Fetcher(Protocol):
+    """What others publish, by HTTP."""
+
+    async def fetch(self, url: str, question: bytes | None = None) -> bytes:
+        """Return a body; with a question (OCSP) by POST.
+
+        Raises:
+            InvalidArgument: URL_FORBIDDEN.
+            Unavailable: SOURCE_AWAY, SOURCE_REFUSED, SOURCE_TOO_LARGE.
+        """
+
+
+class Messages(Protocol):
+    """Mail to partners."""
+
+    async def warn(self, partner: Partner, held: Held, days: int) -> None:
+        """Say that a certificate ends; once for each certificate and number of days.
+
+        Raises:
+            Unavailable: it could not be handed over.
+        """

@@ -16,8 +16,10 @@ from services.partner.domain import bundle
 from services.partner.domain.partner import PartnerType, Reason, Status, TrustDomain
 from services.partner.usecases.authorities import Authorities
 from services.partner.usecases.certificates import Certificates
-from services.partner.usecases.partners import Partners
+from services.partner.usecases.expiry import Expiry
+from services.partner.usecases.partners import DEFAULT_PAGE_SIZE, Partners
 from services.partner.usecases.permissions import Permissions
+from services.partner.usecases.revocations import Revocations
 
 PARTNER_ADMIN = "PARTNER_ADMIN"
 CRL_MEDIA_TYPE = "application/pkix-crl"
@@ -180,9 +182,19 @@ class PartnerServicer(partner_service_pb2_grpc.PartnerServiceServicer):
 class CertificateServicer(certificate_service_pb2_grpc.CertificateServiceServicer):
     """Administers certificates; from the edge only for operators with the role PARTNER_ADMIN."""
 
-    def __init__(self, authorities: Authorities, certificates: Certificates) -> None:
+    def __init__(
+        self,
+        partners: Partners,
+        authorities: Authorities,
+        certificates: Certificates,
+        revocations: Revocations,
+        expiry: Expiry,
+    ) -> None:
+        self._partners = partners
         self._authorities = authorities
         self._certificates = certificates
+        self._revocations = revocations
+        self._expiry = expiry
 
     async def ListCaCertificates(
         self, request: certificate_pb.ListCaCertificatesRequest, context: Context
@@ -250,6 +262,49 @@ class CertificateServicer(certificate_service_pb2_grpc.CertificateServiceService
             instants.from_proto(request.usable_until, "usable_until"),
         )
         return certificate_pb.SetCertificateEndResponse(partner=convert.partner_to_proto(partner))
+
+    async def PutRevocationList(
+        self, request: certificate_pb.PutRevocationListRequest, context: Context
+    ) -> certificate_pb.PutRevocationListResponse:
+        """Take in a revocation list."""
+        roles.require(PARTNER_ADMIN)
+        source = await self._revocations.put_list(
+            TrustDomain(request.domain), request.revocation_list
+        )
+        return certificate_pb.PutRevocationListResponse(source=convert.source_to_proto(source))
+
+    async def ListRevocationSources(
+        self, request: certificate_pb.ListRevocationSourcesRequest, context: Context
+    ) -> certificate_pb.ListRevocationSourcesResponse:
+        """List where revocations are learnt from."""
+        roles.require(PARTNER_ADMIN)
+        sources = await self._revocations.sources(request.page_size or DEFAULT_PAGE_SIZE)
+        return certificate_pb.ListRevocationSourcesResponse(
+            sources=map(convert.source_to_proto, sources)
+        )
+
+    async def ListExpiringCertificates(
+        self, request: certificate_pb.ListExpiringCertificatesRequest, context: Context
+    ) -> certificate_pb.ListExpiringCertificatesResponse:
+        """List certificates that end soon."""
+        roles.require(PARTNER_ADMIN)
+        found = await self._expiry.list(request.within_days, request.page_size)
+        return certificate_pb.ListExpiringCertificatesResponse(
+            certificates=[
+                certificate_pb.ExpiringCertificate(
+                    partner_id=partner.partner_id, certificate=convert.held_to_proto(held)
+                )
+                for partner, held in found
+            ]
+        )
+
+    async def SetPartnerContact(
+        self, request: certificate_pb.SetPartnerContactRequest, context: Context
+    ) -> certificate_pb.SetPartnerContactResponse:
+        """Set where warnings go."""
+        roles.require(PARTNER_ADMIN)
+        partner = await self._partners.set_contact(request.partner_id, request.contact_email)
+        return certificate_pb.SetPartnerContactResponse(partner=convert.partner_to_proto(partner))
 
 
 class CertificateStatusServicer(certificate_service_pb2_grpc.CertificateStatusServiceServicer):

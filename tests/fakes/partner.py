@@ -17,11 +17,14 @@ from services.common.revocation import Name
 from services.partner.domain.partner import (
     ApiKey,
     Authority,
+    Held,
     KeyHash,
     Licence,
     Partner,
     Policy,
+    RevocationSource,
     Revoked,
+    SourceKind,
     Status,
     TrustDomain,
 )
@@ -38,6 +41,11 @@ class Tables:
     authorities: dict[tuple[TrustDomain, bytes], Authority] = field(default_factory=dict)
     revoked: set[tuple[bytes, bytes, Source]] = field(default_factory=set)
     due: set[tuple[TrustDomain, str]] = field(default_factory=set)
+    beliefs: dict[bytes, datetime] = field(default_factory=dict)
+    sources: dict[tuple[SourceKind, str, bytes, bytes], RevocationSource] = field(
+        default_factory=dict
+    )
+    warnings: set[tuple[str, bytes, int]] = field(default_factory=set)
     actions: list[str] = field(default_factory=list)
 
 
@@ -102,8 +110,50 @@ class FakeChanges:
         table = self._tables.revoked
         table |= {(revoked.issuer, serial, source) for serial in revoked.added}
         table -= {(revoked.issuer, serial, source) for serial in revoked.removed}
-        if await self.revoked(names) != before or revoked.good_until is not None:
+        if await self.revoked(names) != before:
             self._tables.actions.append(action)
+
+    async def listed(self, issuer: bytes) -> frozenset[bytes]:
+        return frozenset(
+            serial
+            for who, serial, source in self._tables.revoked
+            if (who, source) == (issuer, Source.LIST)
+        )
+
+    async def newest_list(self, issuer: bytes) -> datetime | None:
+        lists = [
+            one.this_update
+            for one in self._tables.sources.values()
+            if one.issuer == issuer and one.kind is SourceKind.LIST and one.this_update
+        ]
+        return max(lists, default=None)
+
+    async def believed(self, issuer: bytes) -> datetime | None:
+        return self._tables.beliefs.get(issuer)
+
+    async def believe(self, issuer: bytes, until: datetime | None) -> None:
+        if self._tables.beliefs.get(issuer) == until:
+            return
+        if until is None:
+            self._tables.beliefs.pop(issuer)
+        else:
+            self._tables.beliefs[issuer] = until
+        self._tables.actions.append("AUTHORITY_BELIEVED")
+
+    async def source(
+        self, kind: SourceKind, url: str, issuer: bytes, serial: bytes
+    ) -> RevocationSource | None:
+        return self._tables.sources.get((kind, url, issuer, serial))
+
+    async def put_source(self, source: RevocationSource) -> None:
+        key = (source.kind, source.url, source.issuer, source.serial)
+        self._tables.sources[key] = source
+
+    async def warned(self, partner_id: str, thumbprint: bytes, days: int) -> bool:
+        if (partner_id, thumbprint, days) in self._tables.warnings:
+            return False
+        self._tables.warnings.add((partner_id, thumbprint, days))
+        return True
 
     async def revoke_ours_later(self, domain: TrustDomain, serial: str) -> None:
         self._tables.due.add((domain, serial))
@@ -142,6 +192,26 @@ class FakeDirectory:
             (f"{place}.{key.hex()}", self.tables.authorities[TrustDomain(place), key])
             for place, key in places[:limit]
         ]
+
+    async def sources(self, limit: int) -> list[RevocationSource]:
+        found = self.tables.sources.values()
+        return sorted(found, key=lambda one: -one.failures)[:limit]
+
+    async def sources_due(self, now: datetime, limit: int) -> list[RevocationSource]:
+        found = self.tables.sources.values()
+        return [one for one in found if one.next_check_at and one.next_check_at <= now][:limit]
+
+    async def expiring(
+        self, after: datetime, until: datetime, limit: int
+    ) -> list[tuple[Partner, Held]]:
+        found = [
+            (partner, held)
+            for partner in self.tables.partners.values()
+            if partner.status is Status.ACTIVE
+            for held in partner.usable
+            if after < held.usable_until <= until
+        ]
+        return sorted(found, key=lambda one: one[1].usable_until)[:limit]
 
     async def revocations_due(self, limit: int) -> list[tuple[TrustDomain, str]]:
         return sorted(self.tables.due, key=lambda one: one[1])[:limit]

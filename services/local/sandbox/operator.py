@@ -19,7 +19,12 @@ from idmesh.masterdata.v1 import (
     masterdata_service_pb2,
     masterdata_service_pb2_grpc,
 )
-from idmesh.partner.v1 import partner_pb2, partner_service_pb2, partner_service_pb2_grpc
+from idmesh.partner.v1 import (
+    certificate_service_pb2_grpc,
+    partner_pb2,
+    partner_service_pb2,
+    partner_service_pb2_grpc,
+)
 from idmesh.processing.v1 import processing_pb2, processing_service_pb2, processing_service_pb2_grpc
 
 from services.common import rpc
@@ -65,6 +70,7 @@ class Operator:
         self.audit = audit_service_pb2_grpc.AuditServiceStub(get("audit"))
         self.audit_log = audit_service_pb2_grpc.AuditLogServiceStub(get("audit"))
         self.partners = partner_service_pb2_grpc.PartnerServiceStub(get("partner"))
+        self.certificates = certificate_service_pb2_grpc.CertificateServiceStub(get("partner"))
         self.processing = processing_service_pb2_grpc.ProcessingServiceStub(get("processing"))
         self.adjudication = processing_service_pb2_grpc.AdjudicationServiceStub(get("processing"))
         self.vids = identity_service_pb2_grpc.VidServiceStub(get("identity"))

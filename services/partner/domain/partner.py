@@ -217,3 +217,32 @@ class Licence:
     status: Status
     expires_at: datetime
     hash: KeyHash = field(repr=False)
+
+
+class SourceKind(Enum):
+    """How revocations are learnt; the values are those on the wire."""
+
+    LIST = 1
+    RESPONDER = 2
+
+
+@dataclass(frozen=True)
+class RevocationSource:
+    """Where revocations of one authority are learnt from, and how that goes.
+
+    authority and certificate are X.509 DER; a responder is asked for one certificate. A list
+    without a URL was uploaded: nobody looks for the next one.
+    """
+
+    kind: SourceKind
+    url: str
+    domain: TrustDomain
+    issuer: bytes
+    authority: bytes = field(repr=False)
+    serial: bytes = b""
+    certificate: bytes = field(default=b"", repr=False)
+    this_update: datetime | None = None
+    next_update: datetime | None = None
+    next_check_at: datetime | None = None
+    failures: int = 0
+    last_error: str = ""

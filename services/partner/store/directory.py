@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from datetime import datetime
 
 import asyncpg
 from cryptography import x509
@@ -13,8 +13,7 @@ from google.protobuf.message import Message
 
 from services.common import audit, feed
 from services.common.errors import AlreadyExists
-from services.common.postgres import Connection, Database, load_queries
-from services.common.revocation import Name
+from services.common.postgres import Connection, Database
 from services.partner.domain.partner import (
     ApiKey,
     Authority,
@@ -25,13 +24,13 @@ from services.partner.domain.partner import (
     Partner,
     PartnerType,
     Policy,
+    RevocationSource,
     Revoked,
     Status,
     TrustDomain,
 )
-from services.partner.ports import Source
+from services.partner.store.revocations import QUERIES, RevocationChanges, source_of
 
-QUERIES = load_queries(__package__, "queries.sql")
 Changed = Partner | Policy | ApiKey | Licence | Authority | Revoked
 
 
@@ -77,6 +76,27 @@ class StoredDirectory:
         )
         return [(f"{row['domain']}.{row['thumbprint'].hex()}", _authority(row)) for row in rows]
 
+    async def sources(self, limit: int) -> list[RevocationSource]:
+        """Return where revocations are learnt from, those that fail first."""
+        rows = await self._database.fetch(QUERIES["revocation_sources"], limit)
+        return [source_of(row) for row in rows]
+
+    async def sources_due(self, now: datetime, limit: int) -> list[RevocationSource]:
+        """Return what is to be asked by now, the longest due first."""
+        rows = await self._database.fetch(QUERIES["revocation_sources_due"], now, limit)
+        return [source_of(row) for row in rows]
+
+    async def expiring(
+        self, after: datetime, until: datetime, limit: int
+    ) -> list[tuple[Partner, Held]]:
+        """Return certificates in use that end within a time, soonest first."""
+        rows = await self._database.fetch(QUERIES["expiring"], after, until, limit)
+        partners = await self._database.fetch(
+            QUERIES["partners_of"], list({row["partner_id"] for row in rows})
+        )
+        by_id = {row["partner_id"]: row for row in partners}
+        return [(_partner(by_id[row["partner_id"]], rows), _held(row)) for row in rows]
+
     async def revocations_due(self, limit: int) -> list[tuple[TrustDomain, str]]:
         """Return serials that our authorities are to revoke."""
         rows = await self._database.fetch(QUERIES["revocations_due"], limit)
@@ -97,13 +117,13 @@ class StoredDirectory:
         return [_licence(row) for row in rows]
 
 
-class StoredChanges:
+class StoredChanges(RevocationChanges):
     """One transaction on the directory."""
 
     def __init__(
         self, connection: Connection, events: Callable[[Changed], Sequence[Message]]
     ) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._events = events
 
     async def partner(self, partner_id: str) -> Partner | None:
@@ -228,31 +248,22 @@ class StoredChanges:
         )
         await self._tell(authority, action, "authority", authority.thumbprint.hex())
 
-    async def revoked(self, names: Sequence[Name]) -> set[Name]:
-        """Return which of some certificates are revoked."""
-        rows = await self._connection.fetch(
-            QUERIES["are_revoked"], [name[0] for name in names], [name[1] for name in names]
+    async def warned(self, partner_id: str, thumbprint: bytes, days: int) -> bool:
+        """Note a warning; tell whether it is the first of its kind."""
+        first = await self._connection.fetchval(
+            QUERIES["add_warning"], partner_id, thumbprint, days
         )
-        return {(row["issuer"], row["serial"]) for row in rows}
-
-    async def revoke(self, revoked: Revoked, source: Source, action: str) -> None:
-        """Keep what became revoked or no longer is, and tell; what nothing changes is not told."""
-        issuer, both = revoked.issuer, [*revoked.added, *revoked.removed]
-        before = await self.revoked([(issuer, serial) for serial in both])
-        await self._connection.execute(
-            QUERIES["add_revoked"], issuer, list(revoked.added), source.value
+        if first is None:
+            return False
+        await audit.record(
+            self._connection,
+            "CERTIFICATE_EXPIRING",
+            "partner",
+            partner_id.encode(),
+            audit.Outcome.SUCCEEDED,
+            details={"thumbprint": thumbprint.hex(), "days": str(days)},
         )
-        await self._connection.execute(
-            QUERIES["remove_revoked"], issuer, list(revoked.removed), source.value
-        )
-        after = await self.revoked([(issuer, serial) for serial in both])
-        change = replace(
-            revoked,
-            added=tuple(serial for _, serial in sorted(after - before)),
-            removed=tuple(serial for _, serial in sorted(before - after)),
-        )
-        if change.added or change.removed or change.good_until is not None:
-            await self._tell(change, action, "authority", issuer.hex())
+        return True
 
     async def revoke_ours_later(self, domain: TrustDomain, serial: str) -> None:
         """Remember that the authority of a domain is to revoke a certificate of its own."""

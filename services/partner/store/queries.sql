@@ -98,3 +98,57 @@ select * from licence where partner_id = $1 order by created_at desc, licence_id
 insert into licence (licence_id, partner_id, status, expires_at, hash, hash_version)
 values ($1, $2, $3, $4, $5, $6)
 on conflict (licence_id) do update set status = excluded.status
+
+-- name: listed
+select serial from revoked_serial where issuer = $1 and source = $2
+
+-- name: newest_list
+select max(this_update) from revocation_source where issuer = $1 and kind = $2
+
+-- name: believed
+select good_until from revocation_state where issuer = $1
+
+-- name: believe
+insert into revocation_state (issuer, good_until) values ($1, $2)
+on conflict (issuer) do update set good_until = excluded.good_until
+
+-- name: believe_always
+delete from revocation_state where issuer = $1
+
+-- name: revocation_sources
+select * from revocation_source order by failures desc, kind, url, issuer, serial limit $1
+
+-- name: revocation_sources_due
+select * from revocation_source where next_check_at <= $1 order by next_check_at limit $2
+
+-- name: lock_revocation_source
+select * from revocation_source where kind = $1 and url = $2 and issuer = $3 and serial = $4
+for update
+
+-- name: put_revocation_source
+insert into revocation_source (
+    kind, url, issuer, authority, serial, certificate, domain, this_update, next_update,
+    next_check_at, failures, last_error
+)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+on conflict (kind, url, issuer, serial) do update set
+    this_update = excluded.this_update,
+    next_update = excluded.next_update,
+    next_check_at = excluded.next_check_at,
+    failures = excluded.failures,
+    last_error = excluded.last_error
+
+-- name: expiring
+select certificate.* from partner_certificate as certificate
+join partner using (partner_id)
+where withdrawn_at is null and partner.status = 1
+and usable_until > $1 and usable_until <= $2
+order by usable_until, partner_id, thumbprint limit $3
+
+-- name: partners_of
+select * from partner where partner_id = any($1)
+
+-- name: add_warning
+insert into expiry_warning (partner_id, thumbprint, days) values ($1, $2, $3)
+on conflict do nothing
+returning true

@@ -16,6 +16,7 @@ from services.partner.domain import bundle, certificates
 from services.partner.domain.certificates import Trusted
 from services.partner.domain.partner import DOMAIN_OF, Authority, Status, TrustDomain
 from services.partner.ports import Changes, Directory, OurAuthorities
+from services.partner.usecases.revocations import learn
 
 DEFAULT_PAGE_SIZE = 50
 
@@ -46,7 +47,10 @@ class Authorities:
             known = await trusted(changes)
             for certificate in roots_first(found):
                 certificates.check_authority(certificate, domain, known, now, self._valid)
-                await _check_not_revoked(changes, certificate, domain, known, self._clock)
+                if not certificates.is_self_signed(certificate):
+                    path = certificates.trust_path(certificate, domain, known, now)
+                    await check_not_revoked(changes, path)
+                    await learn(changes, path, domain, now)
                 authority = Authority(domain, certificate.public_bytes(Encoding.DER), Status.ACTIVE)
                 present = await changes.authority(domain, authority.thumbprint)
                 if present is None:
@@ -156,15 +160,3 @@ def roots_first(found: Sequence[x509.Certificate]) -> list[x509.Certificate]:
         ordered += ready
         left = [one for one in left if one not in ready]
     return ordered
-
-
-async def _check_not_revoked(
-    changes: Changes,
-    certificate: x509.Certificate,
-    domain: TrustDomain,
-    known: Trusted,
-    clock: Clock,
-) -> None:
-    if not certificates.is_self_signed(certificate):
-        path = certificates.trust_path(certificate, domain, known, clock.now())
-        await check_not_revoked(changes, path)

@@ -26,6 +26,7 @@ from services.partner.domain.partner import (
 from services.partner.ports import Changes, Directory, OurAuthorities, Source
 from services.partner.usecases.authorities import check_not_revoked, trusted
 from services.partner.usecases.partners import existing
+from services.partner.usecases.revocations import learn
 
 _DUE_AT_ONCE = 100
 # A list is asked for by anybody; the key service is not to feel it.
@@ -218,6 +219,7 @@ class Certificates:
             least_validity=self._terms.least_validity,
         )
         await check_not_revoked(changes, path)
+        await learn(changes, path, domain, now)
         der = certificate.public_bytes(Encoding.DER)
         held = Held(der, Kind.ORIGINAL, now, certificate.not_valid_after_utc)
         return _Checked(partner, held, request)

@@ -77,6 +77,20 @@ class Partners:
             await changes.put_partner(changed, "PARTNER_STATUS_SET")
             return changed
 
+    async def set_contact(self, partner_id: str, contact_email: str) -> Partner:
+        """Set where warnings to a partner go; empty: nowhere.
+
+        Raises:
+            NotFound: PARTNER_NOT_FOUND.
+        """
+        async with self._directory.change() as changes:
+            partner = await existing(changes, partner_id)
+            if partner.contact_email == contact_email:
+                return partner
+            changed = replace(partner, contact_email=contact_email, changed_at=self._clock.now())
+            await changes.put_partner(changed, "PARTNER_CONTACT_SET")
+            return changed
+
 
 async def existing(changes: Changes, partner_id: str) -> Partner:
     """Return a partner, locked.
