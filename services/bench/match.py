@@ -101,8 +101,8 @@ def _irises(count: int, roofs: Roofs) -> None:
         column.extend(enrolled[: min(DISTINCT, count - first)])
     column.settle()
     least = threshold_at_fmr(_ACCEPTED_FMR, Modality.IRIS)
-    # Code and mask are a product each, for every rotation.
-    products = roofs.products_per_s / (2 * IRIS_BITS * ROTATIONS)
+    # A product for every bit of code and rotation; masks are looked at where codes are alike.
+    products = roofs.products_per_s / (IRIS_BITS * ROTATIONS)
     for number in (1, 8, BATCH):
         rate = _rate(count * number, partial(column.gate, probes[:number], least))
         _print(f"iris, {number} at a time, lossless", rate, Roof(products, "products"))

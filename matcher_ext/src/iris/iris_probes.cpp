@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <cmath>
 #include <cstring>
@@ -10,6 +11,8 @@
 namespace idmesh::matcher {
 
 namespace {
+
+constexpr std::size_t kRowsOfTile = 16;
 
 // a is more alike than b, exactly: similarity grows with agreed / compared * sqrt(min(compared,
 // typical)), so its square is compared crosswise, sign apart.
@@ -61,6 +64,21 @@ std::int8_t code_byte(const std::uint64_t* code, const std::uint64_t* mask, std:
                       IrisWeights weights) noexcept {
     const int weighted = bit(code, number) ? -weights.code : weights.code;
     return static_cast<std::int8_t>(bit(mask, number) ? weighted : 0);
+}
+
+// The most that any of a probe's rotations masks of `bits` bits. rotated: as IrisScan has it.
+std::int32_t most_masked(const std::uint64_t* rotated, const IrisScan& scan,
+                         std::size_t bits) noexcept {
+    std::size_t least_valid = bits;
+    for (std::size_t r = 0; r < scan.rotations; ++r) {
+        const std::uint64_t* mask = rotated + (2 * r + 1) * scan.words;
+        std::size_t valid = 0;
+        for (std::size_t w = 0; w < scan.words; ++w) {
+            valid += static_cast<std::size_t>(std::popcount(mask[w]));
+        }
+        least_valid = std::min(least_valid, valid);
+    }
+    return static_cast<std::int32_t>(bits - least_valid);
 }
 
 std::int8_t mask_byte(const std::uint64_t* mask, std::size_t number, IrisWeights weights) noexcept {
@@ -119,10 +137,21 @@ void IrisProbes::weigh() {
         weights_.push_back(lossless_weights(least));
         spread_weights_.push_back(spread_weights(least));
     }
+    for (std::size_t q = 0; q < all_.probes; ++q) {
+        masked_.push_back(most_masked(rotated_.data() + q * all_.rotations * 2 * all_.words, all_,
+                                      layout_.bits()));
+    }
+    for (std::size_t q = 0; q < spread_.probes; ++q) {
+        const std::size_t at = q * spread_.rotations * 2 * kSpreadWords;
+        spread_masked_.push_back(
+            most_masked(spread_rotated_.data() + at, spread_, 64 * kSpreadWords));
+    }
     all_.weights = weights_.data();
     all_.rotated = rotated_.data();
+    all_.masked = masked_.data();
     spread_.weights = spread_weights_.data();
     spread_.rotated = spread_rotated_.data();
+    spread_.masked = spread_masked_.data();
 }
 
 void IrisProbes::lay_lines(std::span<const IrisTemplate* const> probes, int rotation) {
@@ -150,25 +179,26 @@ void IrisProbes::lay_tiles() {
     if (spread_.probes == 0) {
         return;
     }
-    constexpr std::size_t kRowsOfTile = 16;
     const std::size_t groups = (spread_.rotations + kRowsOfTile - 1) / kRowsOfTile;
-    tiles_.resize(spread_.probes * groups * 2 * kSpreadWords * kRowsOfTile);
+    code_tiles_.resize(spread_.probes * groups * kSpreadWords * kRowsOfTile);
+    mask_tiles_.resize(code_tiles_.size());
     for (std::size_t k = 0; k < spread_.probes * spread_.rotations; ++k) {
         const std::size_t probe = k / spread_.rotations;
-        const std::size_t rotation = k % spread_.rotations;
+        const std::size_t from_last = spread_.rotations - 1 - k % spread_.rotations;
         const IrisWeights weights = spread_weights_[probe];
         const std::uint64_t* code = spread_rotated_.data() + k * 2 * kSpreadWords;
         const std::uint64_t* mask = code + kSpreadWords;
-        TileRow* row = tiles_.data() + rotation % kRowsOfTile +
-                       (probe * groups + rotation / kRowsOfTile) * 2 * kSpreadWords * kRowsOfTile;
+        const std::size_t row =
+            from_last % kRowsOfTile +
+            (probe * groups + from_last / kRowsOfTile) * kSpreadWords * kRowsOfTile;
         for (std::size_t number = 0; number < 64 * kSpreadWords; ++number) {
-            TileRow& of_code = row[number / 64 * kRowsOfTile];
-            TileRow& of_mask = row[(number / 64 + kSpreadWords) * kRowsOfTile];
-            of_code.bytes[number % 64] = code_byte(code, mask, number, weights);
-            of_mask.bytes[number % 64] = mask_byte(mask, number, weights);
+            const std::size_t at = row + number / 64 * kRowsOfTile;
+            code_tiles_[at].bytes[number % 64] = code_byte(code, mask, number, weights);
+            mask_tiles_[at].bytes[number % 64] = mask_byte(mask, number, weights);
         }
     }
-    spread_.tiles = tiles_.data()->bytes;
+    spread_.code_tiles = code_tiles_.data()->bytes;
+    spread_.mask_tiles = mask_tiles_.data()->bytes;
 }
 
 MaskedHamming IrisProbes::best_rotation(std::size_t probe,

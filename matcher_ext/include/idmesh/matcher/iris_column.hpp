@@ -67,10 +67,13 @@ class IrisProbes {
     std::vector<float> least_;
     std::vector<IrisWeights> weights_;
     std::vector<IrisWeights> spread_weights_;
+    std::vector<std::int32_t> masked_;
+    std::vector<std::int32_t> spread_masked_;
     std::vector<std::uint64_t> rotated_;
     std::vector<std::uint64_t> spread_rotated_;
     std::vector<std::int8_t> lines_;
-    std::vector<TileRow> tiles_;
+    std::vector<TileRow> code_tiles_;
+    std::vector<TileRow> mask_tiles_;
     IrisScan all_{};
     IrisScan spread_{};
 };

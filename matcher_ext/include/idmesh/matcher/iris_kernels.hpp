@@ -34,15 +34,18 @@ struct IrisScan {
     std::size_t probes;
     const IrisWeights* weights;    // [probe]
     const std::uint64_t* rotated;  // [probe][rotation][words of code, words of mask]
+    // [probe]: bits of the layout that a probe masks, at the rotation where they are the most.
+    const std::int32_t* masked;
     // For AMX, the probe in bytes, weighted: of code 0 where masked, 1 bits as -weights.code, 0
-    // bits as weights.code; of mask -weights.mask. Either may be null. [probe][code,
+    // bits as weights.code; of mask -weights.mask. Any may be null. [probe][code,
     // mask][row][line_bytes]: byte t is that of angle t - rotation, going round, so that byte k + j
     // is what the rotation before the last by j has at angle k.
     const std::int8_t* lines;
     std::size_t line_bytes;
-    // [probe][16 rotations][words of code, words of mask][16][64]: a tile of each 64 bits, a row
-    // for each rotation; 64-byte aligned.
-    const std::int8_t* tiles;
+    // [probe][16 rotations][words][16][64]: a tile of each 64 bits, a row for each rotation from
+    // the last down; 64-byte aligned.
+    const std::int8_t* code_tiles;
+    const std::int8_t* mask_tiles;
 };
 
 // hits[block * probes + probe] gets bit j where a rotation of the probe passes for template j.

@@ -9,8 +9,7 @@ namespace idmesh::matcher::avx512 {
 
 namespace {
 
-constexpr std::size_t kMostWords = 2048;  // of code and of mask, of the largest layout
-constexpr std::size_t kMostSpreadWords = 16;
+#include "../iris_gates.inl"
 
 // Bytes of words 0, 2, ... 14 of 16 words, those of one place together; plus 8: of words 1, 3, ...
 __m512i every_second_word() noexcept {
@@ -77,45 +76,6 @@ void extract(const std::uint64_t* block, std::size_t lane, std::size_t words,
         to_lanes(block + w * kIrisLanes, count, lanes);
         for (std::size_t k = 0; k < count; ++k) {
             out[w + k] = lanes[k * kIrisLanes + lane % 2 * 8 + lane / 2];
-        }
-    }
-}
-
-void gate(const std::uint64_t* blocks, std::size_t count, const IrisScan& scan,
-          std::uint16_t* hits) noexcept {
-    alignas(64) std::uint64_t lanes[kMostWords * kIrisLanes];
-    for (std::size_t b = 0; b < count; ++b, hits += scan.probes) {
-        to_lanes(blocks + b * 2 * scan.words * kIrisLanes, 2 * scan.words, lanes);
-        for (std::size_t q = 0; q < scan.probes; ++q) {
-            unsigned found = 0;
-            for (std::size_t r = 0; r < scan.rotations; ++r) {
-                found |= pass(scan, q, r, lanes);
-            }
-            hits[q] = static_cast<std::uint16_t>(found);
-        }
-    }
-}
-
-void gate_spread(const std::uint64_t* spread_blocks, const std::uint64_t* blocks, std::size_t count,
-                 const IrisScan& spread, const IrisScan& scan, std::uint16_t* hits) noexcept {
-    alignas(64) std::uint64_t few[kMostSpreadWords * kIrisLanes];
-    alignas(64) std::uint64_t all[kMostWords * kIrisLanes];
-    for (std::size_t b = 0; b < count; ++b, hits += scan.probes) {
-        to_lanes(spread_blocks + b * 2 * spread.words * kIrisLanes, 2 * spread.words, few);
-        bool laid = false;
-        for (std::size_t q = 0; q < scan.probes; ++q) {
-            unsigned found = 0;
-            for (std::size_t r = 0; r < scan.rotations; ++r) {
-                const unsigned passed = pass(spread, q, r, few);
-                if (passed != 0) {
-                    if (!laid) {
-                        to_lanes(blocks + b * 2 * scan.words * kIrisLanes, 2 * scan.words, all);
-                        laid = true;
-                    }
-                    found |= passed & pass(scan, q, r, all);
-                }
-            }
-            hits[q] = static_cast<std::uint16_t>(found);
         }
     }
 }
