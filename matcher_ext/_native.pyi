@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 KERNEL_SET: str
+SEGMENT_LAYOUT: int
 
 class Template:
     @property

@@ -12,6 +12,8 @@ from matcher_ext import _native
 from matcher_ext.error import MatcherError, check_bytes, check_number, check_whole
 from matcher_ext.templates import DEFAULT_IRIS_ROTATION, Modality, Template, native_of
 
+# Of the planes of a segment: another one's are not read.
+SEGMENT_LAYOUT: Final = _native.SEGMENT_LAYOUT
 MAX_CANDIDATES: Final = 10_000
 MAX_PROBES: Final = 64
 

@@ -3,9 +3,9 @@
 Real people's segments are kept encrypted by the service, which has no use for this. A file is a
 header, filled up to 4 KiB with zeros, then the planes, each from a multiple of 4 KiB on:
 
-    magic           8 bytes, IDMSEG1 and zero
+    magic           8 bytes, IDMSEG2 and zero
     header bytes    uint64, little-endian like all numbers; of what follows
-    header          JSON: number, rows, planes (name, offset, bytes, checksum)
+    header          JSON: layout, number, rows, planes (name, offset, bytes, checksum)
     checksum        uint64, of the header
 """
 
@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Final
 
 from matcher_ext.error import MatcherError
-from matcher_ext.people import People, SealedSegment, plane_checksum
+from matcher_ext.people import SEGMENT_LAYOUT, People, SealedSegment, plane_checksum
 
-MAGIC: Final = b"IDMSEG1\0"
+MAGIC: Final = b"IDMSEG2\0"
 _PAGE: Final = 4096
 _LENGTH: Final = struct.Struct("<Q")
 _MOST_HEADER_BYTES: Final = 1 << 20
@@ -112,13 +112,17 @@ def _read_header(view: memoryview) -> tuple[int, int, list[tuple[str, int, int, 
         raise _malformed("header", "The header is not what was written.")
     try:
         read = json.loads(header)
+        layout = _count(read["layout"])
         planes = [
             (str(name), _count(offset), _count(size), _count(checksum))
             for name, offset, size, checksum in read["planes"]
         ]
-        return _count(read["number"]), _count(read["rows"]), planes
+        number, rows = _count(read["number"]), _count(read["rows"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _malformed("header", "The header does not say what a header says.") from error
+    if layout != SEGMENT_LAYOUT:
+        raise _malformed("layout", "The planes are of another layout.")
+    return number, rows, planes
 
 
 def _count(value: object) -> int:
@@ -132,7 +136,8 @@ def _header(segment: SealedSegment, planes: list[tuple[str, int, int]], start: i
     for name, size, checksum in planes:
         placed.append((name, start, size, checksum))
         start = _aligned(start + size)
-    return json.dumps({"number": segment.number, "rows": segment.rows, "planes": placed}).encode()
+    described = {"number": segment.number, "rows": segment.rows, "planes": placed}
+    return json.dumps({"layout": SEGMENT_LAYOUT, **described}).encode()
 
 
 def _aligned(size: int) -> int:

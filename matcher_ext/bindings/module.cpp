@@ -10,6 +10,7 @@
 #include "idmesh/matcher/error.hpp"
 #include "idmesh/matcher/fusion.hpp"
 #include "idmesh/matcher/instruction_set.hpp"
+#include "idmesh/matcher/people.hpp"
 #include "positioned.hpp"
 
 namespace py = pybind11;
@@ -114,6 +115,7 @@ PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
         throw py::import_error(std::string("IDMESH_MATCHER_SET names no usable set: ") + refused);
     }
     py::register_exception_translator(&throw_in_python);
+    m.attr("SEGMENT_LAYOUT") = im::kSegmentLayout;
     m.attr("KERNEL_SET") = im::name_of(im::instruction_set());
     bind_templates(m);
     bind_columns(m);

@@ -69,9 +69,9 @@ bool Plane::settle(std::size_t used) noexcept {
     if (data_ == nullptr || used == 0) {
         return true;
     }
-    const std::size_t whole = rounded(std::min(used, bytes_));
-    // A plane of less than half a huge page would grow by being made one.
-    if (used >= kHugePage / 2) {
+    // An end that fills no huge page by far would grow by being made one.
+    const std::size_t whole = (std::min(used, bytes_) + kHugePage / 8) / kHugePage * kHugePage;
+    if (whole != 0) {
         madvise(data_, whole, MADV_HUGEPAGE);
         madvise(data_, whole, kCollapse);
     }

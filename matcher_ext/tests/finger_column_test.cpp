@@ -150,6 +150,49 @@ void every_set_equals_serial() {
     }
 }
 
+void same_minutiae(const FingerColumn& a, const FingerColumn& b, std::size_t rows) {
+    for (std::size_t row = 0; row < rows; ++row) {
+        const auto first = a.minutiae(row);
+        const auto second = b.minutiae(row);
+        CHECK(first.size() == second.size());
+        CHECK(std::memcmp(first.data(), second.data(), first.size() * sizeof(Minutia)) == 0);
+    }
+}
+
+void rows_take_what_their_minutiae_need_wherever_they_come_from() {
+    std::mt19937 random(7);
+    const auto fingers = odd_and_usual_fingers(random);
+    const std::size_t rows = 2 * fingers.size();
+    FingerColumn column = column_of(fingers);
+    std::size_t beyond = 0;
+    for (const FingerTemplate& one : fingers) {
+        beyond += FingerColumn::bytes_beyond(one);
+    }
+    CHECK(beyond > 0 && column.bytes(rows) == FingerColumn(rows).bytes(rows) + beyond);
+    FingerColumn copied(rows);
+    for (std::size_t row = 0; row < rows; ++row) {
+        if (column.has(row)) {
+            copied.copy(row, column, row);
+        }
+    }
+    CHECK(copied.bytes(rows) == column.bytes(rows));
+    same_minutiae(copied, column, rows);
+    FingerColumn loaded(rows);
+    const auto from = column.planes(rows);
+    auto to = loaded.planes(rows);
+    for (std::size_t k = 0; k < from.size(); ++k) {
+        CHECK(to[k].most == from[k].most &&
+              (to[k].most == 0 || from[k].bytes.size() <= to[k].most));
+        std::copy(from[k].bytes.begin(), from[k].bytes.end(), to[k].bytes.data());
+    }
+    CHECK(loaded.adopt(rows) && loaded.bytes(rows) == column.bytes(rows));
+    same_minutiae(loaded, column, rows);
+    column.settle(rows);
+    same_minutiae(loaded, column, rows);
+    to[0].bytes[0] = std::byte{kMaxMinutiae + 1};
+    CHECK(!loaded.adopt(rows));
+}
+
 void the_order_of_a_record_says_nothing() {
     std::mt19937 random(6);
     auto finger = a_finger(random, 80);
@@ -173,6 +216,7 @@ int main() {
     a_scan_ranks_the_mate_before_strangers();
     a_scan_of_any_range_gives_the_same_scores();
     every_set_equals_serial();
+    rows_take_what_their_minutiae_need_wherever_they_come_from();
     the_order_of_a_record_says_nothing();
     minutiae_too_far_apart_are_refused();
 }

@@ -340,6 +340,14 @@ void a_hostile_segment_is_refused() {
                  random() % 2 == 0 ? SearchKind::cascade : SearchKind::exhaustive);
     }
     CHECK(refusals > 100);
+    for (const auto& [name, bytes] : good.planes) {
+        if (name.ends_with(".others") && !bytes.empty()) {
+            Saved bad = good;
+            bad.planes[name].resize(bytes.size() - 4);  // less than the counts say
+            People other(options());
+            CHECK(refused([&] { load(other, bad); }) == "SEGMENT_MALFORMED" && other.size() == 0);
+        }
+    }
     People other(options());
     std::vector<SegmentLoader::Described> described;
     for (const auto& [name, bytes] : good.planes) {

@@ -12,7 +12,8 @@ namespace idmesh::matcher {
 namespace {
 
 constexpr std::size_t kRowWords = kScanWords * sizeof(std::uint64_t);
-constexpr std::size_t kRowMinutiae = kMaxMinutiae * sizeof(std::uint32_t);
+constexpr std::size_t kRowMinutiae = kScanMinutiae * sizeof(std::uint32_t);
+constexpr std::size_t kMostOthers = (kMaxMinutiae - kScanMinutiae) * sizeof(std::uint32_t);
 constexpr unsigned kCoordinateBits = 12;
 constexpr std::uint32_t kCoordinateMask = (1U << kCoordinateBits) - 1;
 static_assert(kMaxCoordinate <= static_cast<int>(kCoordinateMask));
@@ -59,17 +60,40 @@ FingerColumn::FingerColumn(std::size_t rows)
     : counts_(rows),
       bits_(rows * kScanMinutiae),
       words_(rows * kRowWords),
-      minutiae_(rows * kRowMinutiae) {}
+      minutiae_(rows * kRowMinutiae),
+      others_(rows * kMostOthers),
+      starts_(rows * sizeof(std::uint32_t)) {}
+
+std::uint32_t* FingerColumn::best(std::size_t row) const noexcept {
+    return reinterpret_cast<std::uint32_t*>(minutiae_.data() + row * kRowMinutiae);
+}
+
+std::uint32_t* FingerColumn::others(std::size_t row) const noexcept {
+    return reinterpret_cast<std::uint32_t*>(others_.data()) +
+           reinterpret_cast<const std::uint32_t*>(starts_.data())[row];
+}
+
+// Gives a row its place among the others.
+void FingerColumn::begin(std::size_t row, std::size_t count) noexcept {
+    reinterpret_cast<std::uint32_t*>(starts_.data())[row] = static_cast<std::uint32_t>(used_);
+    used_ += count - std::min(count, kScanMinutiae);
+}
+
+std::size_t FingerColumn::bytes_beyond(const FingerTemplate& finger) noexcept {
+    const std::size_t count = std::min(finger.minutiae.size(), kMaxMinutiae);
+    return (count - std::min(count, kScanMinutiae)) * sizeof(std::uint32_t);
+}
 
 void FingerColumn::put(std::size_t row, const FingerTemplate& finger) noexcept {
     const std::size_t count = std::min(finger.minutiae.size(), kMaxMinutiae);
-    auto* minutiae = reinterpret_cast<std::uint32_t*>(minutiae_.data() + row * kRowMinutiae);
-    for (std::size_t k = 0; k < count; ++k) {
-        minutiae[k] = packed(finger.minutiae[k]);
-    }
+    const std::size_t first = std::min(count, kScanMinutiae);
+    begin(row, count);
+    const Minutia* minutiae = finger.minutiae.data();
+    std::transform(minutiae, minutiae + first, best(row), packed);
+    std::transform(minutiae + first, minutiae + count, others(row), packed);
     auto* words = reinterpret_cast<std::uint64_t*>(words_.data() + row * kRowWords);
     auto* bits = reinterpret_cast<std::uint8_t*>(bits_.data() + row * kScanMinutiae);
-    for (std::size_t k = 0; k < std::min(count, kScanMinutiae); ++k) {
+    for (std::size_t k = 0; k < first; ++k) {
         const Descriptor& descriptor = finger.descriptors[k];
         for (std::size_t w = 0; w < kDescriptorWords; ++w) {
             words[k / 8 * 8 * kDescriptorWords + w * 8 + k % 8] = descriptor.bits[w];
@@ -96,9 +120,9 @@ void FingerColumn::scan(std::size_t first, std::size_t last, const FingerProbe& 
 
 std::size_t FingerColumn::unpack(std::size_t row, Minutia* out) const noexcept {
     const auto count = std::to_integer<std::size_t>(counts_.data()[row]);
-    const auto* minutiae =
-        reinterpret_cast<const std::uint32_t*>(minutiae_.data() + row * kRowMinutiae);
-    std::transform(minutiae, minutiae + count, out, unpacked);
+    const std::size_t first = std::min(count, kScanMinutiae);
+    std::transform(best(row), best(row) + first, out, unpacked);
+    std::transform(others(row), others(row) + (count - first), out + first, unpacked);
     return count;
 }
 
@@ -110,8 +134,7 @@ std::vector<Minutia> FingerColumn::minutiae(std::size_t row) const {
 
 float FingerColumn::refine(std::size_t row, const FingerProbe& probe) const noexcept {
     const auto* words = reinterpret_cast<const std::uint64_t*>(words_.data() + row * kRowWords);
-    const auto* minutiae =
-        reinterpret_cast<const std::uint32_t*>(minutiae_.data() + row * kRowMinutiae);
+    const std::uint32_t* minutiae = best(row);
     const auto count = std::to_integer<std::size_t>(counts_.data()[row]);
     FingerPoints reference{};
     reference.count = std::min(count, kScanMinutiae);
@@ -142,17 +165,23 @@ std::vector<PlaneBytes> FingerColumn::planes(std::size_t rows) {
     return {{"counts", {counts_.data(), rows}},
             {"bits", {bits_.data(), rows * kScanMinutiae}},
             {"words", {words_.data(), rows * kRowWords}},
-            {"minutiae", {minutiae_.data(), rows * kRowMinutiae}}};
+            {"minutiae", {minutiae_.data(), rows * kRowMinutiae}},
+            {"others", {others_.data(), used_ * sizeof(std::uint32_t)}, rows * kMostOthers}};
 }
 
 bool FingerColumn::settle(std::size_t rows) noexcept {
-    const bool locked[] = {counts_.settle(rows), bits_.settle(rows * kScanMinutiae),
-                           words_.settle(rows * kRowWords), minutiae_.settle(rows * kRowMinutiae)};
+    const bool locked[] = {counts_.settle(rows),
+                           bits_.settle(rows * kScanMinutiae),
+                           words_.settle(rows * kRowWords),
+                           minutiae_.settle(rows * kRowMinutiae),
+                           others_.settle(used_ * sizeof(std::uint32_t)),
+                           starts_.settle(rows * sizeof(std::uint32_t))};
     return std::all_of(std::begin(locked), std::end(locked), [](bool one) { return one; });
 }
 
 std::size_t FingerColumn::bytes(std::size_t rows) const noexcept {
-    return rows * (1 + kScanMinutiae + kRowWords + kRowMinutiae);
+    return rows * (1 + kScanMinutiae + kRowWords + kRowMinutiae + sizeof(std::uint32_t)) +
+           used_ * sizeof(std::uint32_t);
 }
 
 }  // namespace idmesh::matcher

@@ -12,14 +12,23 @@ void FingerColumn::copy(std::size_t row, const FingerColumn& from, std::size_t f
     };
     take(from.bits_, bits_, kScanMinutiae);
     take(from.words_, words_, kScanWords * sizeof(std::uint64_t));
-    take(from.minutiae_, minutiae_, kMaxMinutiae * sizeof(std::uint32_t));
+    take(from.minutiae_, minutiae_, kScanMinutiae * sizeof(std::uint32_t));
+    const auto count = std::to_integer<std::size_t>(from.counts_.data()[from_row]);
+    begin(row, count);
+    std::copy_n(from.others(from_row), count - std::min(count, kScanMinutiae), others(row));
     take(from.counts_, counts_, 1);
 }
 
-bool FingerColumn::well_formed(std::size_t rows) const noexcept {
-    return std::all_of(counts_.data(), counts_.data() + rows, [](std::byte count) {
-        return std::to_integer<std::size_t>(count) <= kMaxMinutiae;
-    });
+bool FingerColumn::adopt(std::size_t rows) noexcept {
+    used_ = 0;
+    for (std::size_t row = 0; row < rows; ++row) {
+        const auto count = std::to_integer<std::size_t>(counts_.data()[row]);
+        if (count > kMaxMinutiae) {
+            return false;
+        }
+        begin(row, count);
+    }
+    return true;
 }
 
 }  // namespace idmesh::matcher

@@ -300,7 +300,7 @@ void find_support(const FingerSeeds& seeds, const FingerAgreement& agreement,
                         __builtin_popcountll(mine[w * 8] & probe.words[i][w]));
                 }
                 const auto turned = static_cast<std::uint8_t>(
-                    rows.minutiae[row * kMaxMinutiae + j] - probe.direction[i] + kMostTurned);
+                    rows.minutiae[row * kScanMinutiae + j] - probe.direction[i] + kMostTurned);
                 const std::uint64_t alike = turned <= 2 * kMostTurned ? both * probe.weight[i] : 0;
                 best = alike > best ? alike : best;
             }

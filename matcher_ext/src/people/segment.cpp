@@ -189,6 +189,16 @@ std::size_t PeopleSegment::bytes(std::size_t rows) const noexcept {
     return sum + (column != nullptr ? column->bytes(rows) : 0);
 }
 
+std::size_t PeopleSegment::bytes_beyond(std::span<const Placed> templates) noexcept {
+    std::size_t sum = 0;
+    for (const Placed& one : templates) {
+        if (const auto* finger = std::get_if<FingerTemplate>(one.value)) {
+            sum += FingerColumn::bytes_beyond(*finger);
+        }
+    }
+    return sum;
+}
+
 void PeopleSegment::settle_irises() noexcept {
     for (const auto& one : irises_) {
         IrisColumn* column = read(one);
@@ -215,11 +225,11 @@ void PeopleSegment::settle_rest() noexcept {
 
 std::vector<PeopleSegment::NamedPlane> PeopleSegment::planes(std::size_t rows,
                                                              SlotSet slots) const {
-    std::vector<NamedPlane> made = {{"ids", {ids_.data(), rows * sizeof(ReferenceId)}},
-                                    {"presence", {presence_.data(), rows * sizeof(SlotSet)}}};
+    std::vector<NamedPlane> made = {{"ids", {ids_.data(), rows * sizeof(ReferenceId)}, 0},
+                                    {"presence", {presence_.data(), rows * sizeof(SlotSet)}, 0}};
     const auto add = [&](std::size_t slot, auto* column) {
         for (const PlaneBytes& plane : column->planes(rows)) {
-            made.push_back({name_of_slot(slot) + "." + plane.name, plane.bytes});
+            made.push_back({name_of_slot(slot) + "." + plane.name, plane.bytes, plane.most});
         }
     };
     for (std::size_t slot = 0; slot < kSlots; ++slot) {
@@ -253,7 +263,7 @@ void PeopleSegment::adopt(std::size_t rows) {
             continue;
         }
         const Modality modality = modality_of_slot(slot);
-        if (!(modality == Modality::finger ? finger(slot)->well_formed(rows)
+        if (!(modality == Modality::finger ? read(fingers_[slot])->adopt(rows)
               : modality == Modality::iris ? iris(slot)->well_formed(rows)
                                            : face()->well_formed(rows))) {
             malformed("A plane holds what no template is kept as.");

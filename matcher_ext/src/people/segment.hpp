@@ -52,8 +52,10 @@ class PeopleSegment {
     void settle_rest() noexcept;
     bool sparse() const noexcept { return 5 * dead_ > rows(); }
     std::size_t dead() const noexcept { return dead_; }
-    // Memory that it takes with `rows` rows.
+    // Memory that it takes with `rows` rows; of rows to come, without what theirs take beyond their
+    // places.
     std::size_t bytes(std::size_t rows) const noexcept;
+    static std::size_t bytes_beyond(std::span<const Placed> templates) noexcept;
     std::size_t locked_bytes() const noexcept { return locked_.load(std::memory_order_relaxed); }
 
     // Of a segment that is loaded, before any reader: the rows count as written. SEGMENT_MALFORMED
@@ -63,6 +65,7 @@ class PeopleSegment {
     struct NamedPlane {
         std::string name;
         std::span<std::byte> bytes;
+        std::size_t most;  // as PlaneBytes has it
     };
     // Of the columns in `slots`, which are there.
     std::vector<NamedPlane> planes(std::size_t rows, SlotSet slots) const;

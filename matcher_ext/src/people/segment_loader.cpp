@@ -45,10 +45,12 @@ std::unique_ptr<SegmentLoader::State> SegmentLoader::State::make(
         if (described == planes.end()) {
             malformed("planes", "The plane " + plane.name + " is missing.");
         }
-        if (described->bytes != plane.bytes.size()) {
+        const bool fits = plane.most != 0 ? described->bytes <= plane.most
+                                          : described->bytes == plane.bytes.size();
+        if (!fits) {
             malformed("planes", "The plane " + plane.name + " is not as long as its rows.");
         }
-        made->planes.push_back({plane.name, plane.bytes});
+        made->planes.push_back({plane.name, {plane.bytes.data(), described->bytes}});
         made->checksums.push_back(described->checksum);
     }
     if (made->planes.size() != planes.size()) {
@@ -71,6 +73,12 @@ void SegmentLoader::State::finish(std::span<const std::uint8_t> dead) {
         malformed("dead", "There is not a bit for each row.");
     }
     segment->adopt(rows);
+    const auto adopted = segment->planes(rows, segment->columns());
+    for (std::size_t k = 0; k < planes.size(); ++k) {
+        if (adopted[k].bytes.size() != planes[k].bytes.size()) {
+            malformed("planes", "The plane " + planes[k].name + " is not as long as its rows.");
+        }
+    }
     for (std::size_t row = 0; row < rows && !dead.empty(); ++row) {
         if ((dead[row / 8] >> row % 8 & 1) != 0 && segment->alive(row, 0)) {
             segment->retire(row, 0);

@@ -41,7 +41,8 @@ void PeopleStore::add(const ReferenceId& reference_id, std::span<const Placed> t
         }
         PeopleSegment& segment = room_for(slots_of(templates), closed);
         const std::size_t rows = segment.rows();
-        check_limit(segment.bytes(rows + 1) - segment.bytes(rows) + kLocationBytes);
+        check_limit(segment.bytes(rows + 1) - segment.bytes(rows) +
+                    PeopleSegment::bytes_beyond(templates) + kLocationBytes);
         const auto entry =
             locations_.emplace(reference_id, Location{&segment, std::uint32_t(rows)}).first;
         try {

@@ -26,8 +26,6 @@ from services.abis.ports import (
 from services.abis.store.templates import DEFAULT_DIMENSION, Encoders, Face, ParsedTemplates, parse
 from services.common.errors import DeadlineExceeded, Internal
 
-# Of the matcher's planes: raised when their meaning changes, so that older snapshots are not read.
-LAYOUT: Final = 1
 # One for each set of encoders that are used side by side; strangers' names shall not fill memory.
 MAX_GALLERIES: Final = 8
 # Left when inserts are refused, so that what is durable already finds room.
@@ -71,7 +69,8 @@ class MatcherGalleries:
         max_bytes: resident, of all references; None for no limit.
     """
 
-    layout: Final = LAYOUT
+    # Snapshots whose planes have another meaning are not read.
+    layout: Final = people.SEGMENT_LAYOUT
 
     def __init__(self, *, threads: int = 0, max_bytes: int | None = None) -> None:
         self._threads = threads

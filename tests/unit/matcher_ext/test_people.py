@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 import matcher_ext as m
 from matcher_ext.people import (
+    SEGMENT_LAYOUT,
     Answer,
     Cancel,
     People,
@@ -358,6 +359,8 @@ def test_a_file_that_is_not_what_was_written_is_refused(tmp_path: Path) -> None:
         changed[start + random.integers(length)] ^= 1 << int(random.integers(8))
         bad.append(bytes(changed))
     changes: list[dict[str, object]] = [
+        {"layout": SEGMENT_LAYOUT - 1},
+        {"layout": None},
         {"rows": 0},
         {"rows": "5"},
         {"number": -1},

@@ -2,8 +2,9 @@
 //
 // A search scans all rows by the descriptors of their best minutiae (stage 1, integers only),
 // refines the order of the most promising ones, and compares the first of those in full (stage 2).
-// Stored are, to the row, 576 bytes of descriptors and 4 bytes to the minutia; the other
-// descriptors are made anew for the few rows that reach stage 2.
+// Stored are, to the row, 576 bytes of descriptors and 4 bytes to the minutia: those that a scan
+// looks at in places of their own, the others one after the other in the order of the rows. The
+// other descriptors are made anew for the few rows that reach stage 2.
 #pragma once
 
 #include <cstddef>
@@ -42,7 +43,8 @@ class FingerColumn {
     // Throws MatcherError: OUT_OF_MEMORY.
     explicit FingerColumn(std::size_t rows);
 
-    // For the one writer. A row is put once, before it is published; one never put is absent.
+    // For the one writer. A row is put once, in ascending order, before it is published; one never
+    // put is absent.
     void put(std::size_t row, const FingerTemplate& finger) noexcept;
     bool has(std::size_t row) const noexcept;
     // Puts what another column has at from_row, bit for bit.
@@ -63,19 +65,30 @@ class FingerColumn {
     std::vector<Minutia> minutiae(std::size_t row) const;
 
     std::vector<PlaneBytes> planes(std::size_t rows);  // for saving, and for filling when loaded
-    // Whether rows that were filled in are such as put() writes; else nothing may be compared.
-    bool well_formed(std::size_t rows) const noexcept;
+    // Takes over rows that were filled in. False where they are not such as put() writes: then
+    // nothing may be compared.
+    bool adopt(std::size_t rows) noexcept;
     bool settle(std::size_t rows) noexcept;  // no more writes: Plane::settle each
+    // Of memory that `rows` rows take, of which those that are there have what they have beyond
+    // their places.
     std::size_t bytes(std::size_t rows) const noexcept;
+    // What a finger takes beyond its place.
+    static std::size_t bytes_beyond(const FingerTemplate& finger) noexcept;
 
   private:
     FingerScanRows scan_rows() const noexcept;
     std::size_t unpack(std::size_t row, Minutia* out) const noexcept;
+    std::uint32_t* best(std::size_t row) const noexcept;
+    std::uint32_t* others(std::size_t row) const noexcept;
+    void begin(std::size_t row, std::size_t count) noexcept;
 
-    Plane counts_;    // of minutiae, a byte to the row
-    Plane bits_;      // set in the descriptors below
-    Plane words_;     // descriptors of the first kScanMinutiae, see finger_kernels.hpp
-    Plane minutiae_;  // kMaxMinutiae to the row: x, y and direction in 12, 12 and 8 bits
+    Plane counts_;          // of minutiae, a byte to the row
+    Plane bits_;            // set in the descriptors below
+    Plane words_;           // descriptors of the first kScanMinutiae, see finger_kernels.hpp
+    Plane minutiae_;        // those first ones: x, y and direction in 12, 12 and 8 bits
+    Plane others_;          // what each row has more, one after the other
+    Plane starts_;          // of each row in others_; not saved, the counts give it
+    std::size_t used_ = 0;  // of others_
 };
 
 }  // namespace idmesh::matcher

@@ -37,7 +37,7 @@ struct FingerScanProbe {
 struct FingerScanRows {
     const std::uint64_t* words;     // kScanWords to the row, aligned to 64 bytes
     const std::uint8_t* bits;       // set in each descriptor, kScanMinutiae to the row
-    const std::uint32_t* minutiae;  // kMaxMinutiae to the row, the direction in the lowest byte
+    const std::uint32_t* minutiae;  // kScanMinutiae to the row, the direction in the lowest byte
 };
 
 // A finger in columns, zero beyond count.

@@ -83,6 +83,9 @@ struct PeopleStats {
     std::size_t locked_bytes = 0;
 };
 
+// Of the planes of a segment: raised when their meaning changes, so that older ones are not read.
+inline constexpr int kSegmentLayout = 2;
+
 class PeopleSegment;
 
 // A segment that is written no more, as it is saved. The dead are kept apart: they change.

@@ -33,6 +33,8 @@ class Plane {
 struct PlaneBytes {
     const char* name;
     std::span<std::byte> bytes;
+    // Of one that is as long as its rows need: what may be filled when it is loaded. 0 of others.
+    std::size_t most = 0;
 };
 
 }  // namespace idmesh::matcher

@@ -71,7 +71,7 @@ void scan_wide(const FingerScanProbe& probe, const FingerScanRows& rows, std::si
     for (std::size_t row = first; row < last; ++row) {
         scores[row - first] =
             scan_row(probe, rows.words + row * kScanWords, rows.bits + row * kScanMinutiae,
-                     rows.minutiae + row * kMaxMinutiae, t);
+                     rows.minutiae + row * kScanMinutiae, t);
     }
 }
 
