@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-TARGETS: Final = ("packet", "biometrics", "wire", "envelope", "sealed")
+TARGETS: Final = ("packet", "biometrics", "wire", "envelope", "sealed", "segment")
 
 
 def load(name: str) -> tuple[Callable[[bytes], None], list[bytes]]:

@@ -82,6 +82,8 @@ SEEDS = {
     "iso_2005_fuzz": write_fmr(finger_records()),
     "iso_2011_fuzz": write_fmr_2011(finger_records()),
     "ansi_378_fuzz": write_ansi_378(finger_records()),
+    # Changes of four bytes each: of planes, of their lengths, of the number of rows.
+    "segment_fuzz": bytes(range(64)) + b"\xc8\x10\x00\x00" + b"\xf0\x02\x00\x00",
 }
 
 

@@ -2,7 +2,7 @@
 // rows, the next is widened from nibbles to bytes, the one after asked for from memory, and the
 // last products are looked at. High nibbles first; where so many rows pass that their low nibbles
 // are wanted anyway, whole codes at once.
-#if defined(__AMX_INT8__)
+#if defined(__x86_64__)
 
 #include <immintrin.h>
 
