@@ -47,6 +47,7 @@ class Elsewhere(click.Group):
         "audit": ("services.local.audit_log", "Verify, copy, prove and search the audit log."),
         "demo": ("services.local.demo", "Start the mesh and walk a person through it."),
         "bench": ("services.bench.cli", "Measure."),
+        "keys": ("services.local.keys.command", "Show, rotate, rewrap, retire keys in Vault."),
         "operator": ("services.local.administration", "Give an operator roles and a secret."),
         "vault": ("services.local.vault_anchors", "A new key server; a root token by quorum."),
         "packet": ("services.registration_client.cli", "Build, seal, sync and upload packets."),

@@ -18,6 +18,7 @@ from services.abis.clients.vault import KEY, SegmentKeys, snapshot_envelope
 from services.abis.config import Config, DataShareConfig, ShareLoginConfig
 from services.abis.domain.partition import FRONT, Share
 from services.abis.servicer import AbisServicer, UseCases
+from services.abis.store import holdings
 from services.abis.store.galleries import MatcherGalleries
 from services.abis.store.messages import PostgresMessages
 from services.abis.store.partition import PartitionGalleries, PartitionStore
@@ -42,7 +43,7 @@ from services.abis.usecases.search_queue import SearchQueue
 from services.abis.usecases.snapshots import RestoreGalleries, SaveGalleries
 from services.abis.usecases.status import Status
 from services.abis.usecases.verify import Verify
-from services.common import mesh, rpc
+from services.common import mesh, rotation, rpc
 from services.common.clock import SystemClock
 from services.common.config import read_secret
 from services.common.errors import PlatformError
@@ -95,9 +96,12 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
         member.serve_feed()
         member.background.append(lambda: _keep_galleries(log))
         member.background.append(lambda: _forget_requests(store, config.request_s))
+        held = _holdings(member, config)
         if snapshots is not None and restore is not None:
             save = SaveGalleries(store, galleries, log, snapshots, restore)
             member.background.append(lambda: _keep_snapshots(save, config))
+            held.append(_saved(member.database, store, snapshots, save))
+        member.serve_keys(held)
         _observe(telemetry, usecases.status)
         yield Built(name=NAME, server=member.server, background=member.background)
 
@@ -152,6 +156,23 @@ def _usecases(config: Config, share: Share, parts: _Parts, stack: AsyncExitStack
         ),
         partition=own,
     )
+
+
+def _holdings(member: mesh.Membership, config: Config) -> list[rotation.Holding]:
+    versions: dict[str, list[int]] = {}
+    for each in config.data_share.keys.values():
+        versions.setdefault(each.key, []).append(each.version)
+    shared = [holdings.ShareKeys(key, configured) for key, configured in versions.items()]
+    return [*map(member.column, holdings.COLUMNS), *shared]
+
+
+def _saved(
+    database: Database, store: PostgresStore, snapshots: ObjectSnapshots, save: SaveGalleries
+) -> holdings.SavedGalleries:
+    async def anew() -> bool:
+        return await save(keep=1) is not None
+
+    return holdings.SavedGalleries(database, snapshots, store.gallery_id, anew)
 
 
 async def _keep_galleries(log: FollowLog[ParsedTemplates]) -> None:

@@ -23,6 +23,9 @@ class Operators(Protocol):
     ) -> None:
         """Count a wrong secret; lock the operator when there are more than allowed."""
 
+    async def renew_secret(self, operator_id: str, old: Secret, new: Secret) -> None:
+        """Keep the same secret's hash under a newer key, unless the secret was changed."""
+
     async def token_issued(self, operator_id: str, token_id: str) -> None:
         """Forget the wrong secrets and record that a token is issued."""
 

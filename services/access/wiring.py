@@ -10,6 +10,7 @@ from idmesh.access.v1 import access_service_pb2, access_service_pb2_grpc
 from services.access.clients.keys import VaultSecretHashes, VaultTokenSigner
 from services.access.config import Config
 from services.access.servicer import AccessServicer
+from services.access.store import holdings
 from services.access.store.operators import StoredOperators
 from services.access.usecases.issue_token import IssueToken, Rules
 from services.access.usecases.put_operator import PutOperator
@@ -47,4 +48,5 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
             access_service_pb2.DESCRIPTOR.services_by_name["AccessService"],
         )
         member.serve_feed()
+        member.serve_keys([member.column(each) for each in holdings.COLUMNS])
         yield Built(name=NAME, server=member.server, background=member.background)

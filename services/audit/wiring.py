@@ -15,6 +15,7 @@ from services.audit.config import Config
 from services.audit.domain.tree import LogRefused
 from services.audit.follower import appender
 from services.audit.servicer import AuditLogServicer, AuditServicer
+from services.audit.store import holdings
 from services.audit.store.checkpoints import PostgresCheckpoints
 from services.audit.store.log import Log
 from services.audit.store.own_acts import PostgresOwnActs, PostgresRefusals
@@ -54,6 +55,7 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
             )
             member.background.append(follower.run)
         _serve(config, member, log, ObjectFiles(objects), telemetry)
+        member.serve_keys([member.column(each) for each in holdings.COLUMNS])
         yield Built(name=NAME, server=member.server, background=member.background)
 
 

@@ -49,5 +49,7 @@ class Config(ServiceConfig):
     signing_threads: int = 0
     response_certificate_s: int = 2_592_000
     envelope_certificate_s: int = 31_536_000
+    # After a rotation partners may seal for the old certificate for so long.
+    envelope_overlap_s: int = 2_592_000
     notification_timeout_s: float = 5.0
     otp: OtpConfig = field(default_factory=OtpConfig)

@@ -8,7 +8,7 @@ from idmesh.identity.v1 import identity_events_pb2
 from idmesh.partner.v1 import partner_events_pb2, partner_pb2
 
 from services.authentication import convert
-from services.authentication.domain.individual import IdentityState
+from services.authentication.domain.individual import IdentityState, LookupKey
 from services.authentication.ports import FollowedIdentities, FollowedPartners, TrustDomain
 from services.common.feed import Event
 from services.common.postgres import Connection
@@ -17,6 +17,7 @@ IDENTITY_EVENTS: tuple[type[Message], ...] = (
     identity_events_pb2.IdentityPublished,
     identity_events_pb2.IdentityStateChanged,
     identity_events_pb2.VidChanged,
+    identity_events_pb2.LookupKeyReplaced,
 )
 PARTNER_EVENTS: tuple[type[Message], ...] = (
     partner_events_pb2.PartnerChanged,
@@ -45,6 +46,12 @@ class IdentityFollower:
                 )
             case identity_events_pb2.VidChanged() as changed:
                 await identities.put_vid(convert.vid_from_event(changed))
+            case identity_events_pb2.LookupKeyReplaced() as replaced:
+                key = LookupKey(replaced.lookup_key, replaced.lookup_key_version)
+                if replaced.identity_id:
+                    await identities.replace_uin_key(UUID(bytes=replaced.identity_id), key)
+                else:
+                    await identities.replace_vid_key(replaced.vid_lookup_key, key)
 
     async def forget(self, connection: Connection) -> None:
         """Clear what was derived, before the feed is followed again from its beginning."""

@@ -47,6 +47,14 @@ class Macs(Protocol):
         ...
 
 
+class Lookups(Protocol):
+    """Keyed hashes for finding what may be stored under several versions of a key."""
+
+    async def all(self, key: str, inputs: Sequence[bytes]) -> Sequence[tuple[Mac, ...]]:
+        """Return each input's hash by each version that is not retired, newest first."""
+        ...
+
+
 class Ciphers(Protocol):
     """Encryption of small values; the keys stay in Vault."""
 
@@ -192,12 +200,12 @@ class Notifier(Protocol):
 class Individuals(Protocol):
     """The identities and VIDs that identity published."""
 
-    async def find_by_uin(self, key: LookupKey, replay: ReplayKey) -> Individual | None:
-        """Return whom a UIN names."""
+    async def find_by_uin(self, keys: Sequence[LookupKey], replay: ReplayKey) -> Individual | None:
+        """Return whom a UIN names, found by any of its hashes."""
         ...
 
-    async def find_by_vid(self, key: LookupKey, replay: ReplayKey) -> Individual | None:
-        """Return whom a VID names."""
+    async def find_by_vid(self, keys: Sequence[LookupKey], replay: ReplayKey) -> Individual | None:
+        """Return whom a VID names, found by any of its hashes."""
         ...
 
 
@@ -234,6 +242,14 @@ class FollowedIdentities(Protocol):
 
     async def put_vid(self, vid: StoredVid) -> None:
         """Keep a VID; its count only falls."""
+        ...
+
+    async def replace_uin_key(self, identity_id: UUID, key: LookupKey) -> None:
+        """Find an individual by another hash of their UIN from now on."""
+        ...
+
+    async def replace_vid_key(self, old: bytes, key: LookupKey) -> None:
+        """Find a VID by another hash from now on; the old one goes on meaning it in events."""
         ...
 
     async def clear(self) -> None:
@@ -280,8 +296,8 @@ class FollowedPartners(Protocol):
 class Otps(Protocol):
     """One-time passwords, read outside a transaction."""
 
-    async def find(self, individual_key: bytes) -> StoredOtp | None:
-        """Return the last OTP of an identifier."""
+    async def find(self, keys: Sequence[LookupKey]) -> StoredOtp | None:
+        """Return the last OTP of an identifier, by any of its hashes."""
         ...
 
     async def guard(self, identity_id: UUID) -> OtpGuard | None:

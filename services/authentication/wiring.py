@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from idmesh.authentication.v1 import authentication_service_pb2, authentication_service_pb2_grpc
 from idmesh.notification.v1 import notification_service_pb2_grpc
@@ -21,6 +21,7 @@ from services.authentication.domain.demographics import MOSIP_STORED_NAMES, Demo
 from services.authentication.domain.individual import Modality
 from services.authentication.domain.otp import OtpRules
 from services.authentication.servicer import AuthenticationServicer
+from services.authentication.store import holdings
 from services.authentication.store.certificates import PostgresEnvelopeCertificates
 from services.authentication.store.individuals import (
     PostgresFollowedIdentities,
@@ -32,7 +33,7 @@ from services.authentication.store.psuts import PostgresPsuts
 from services.authentication.store.transactions import PostgresPruning, PostgresUnitOfWork
 from services.authentication.usecases.authenticate import Authenticate, AuthenticationRules
 from services.authentication.usecases.device_trust import DeviceTrust
-from services.authentication.usecases.envelope_keys import EnvelopeKeys
+from services.authentication.usecases.envelope_keys import KEYS, EnvelopeKeys
 from services.authentication.usecases.find_individual import FindIndividual
 from services.authentication.usecases.open_request import OpenRequest
 from services.authentication.usecases.policies import Policies
@@ -41,7 +42,7 @@ from services.authentication.usecases.settle import Settle
 from services.authentication.usecases.tokens import Tokens
 from services.authentication.usecases.upkeep import Upkeep
 from services.authentication.usecases.verify_otp import VerifyOtp
-from services.common import feed, mesh, response_signing
+from services.common import feed, mesh, response_signing, rotation
 from services.common.clock import Clock, SystemClock
 from services.common.errors import PlatformError
 from services.common.mosip_wire.capture_rules import CaptureRules
@@ -100,6 +101,7 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
             authentication_service_pb2.DESCRIPTOR.services_by_name["AuthenticationService"],
         )
         member.serve_feed()
+        member.serve_keys(_holdings(member, config, keys))
         upkeep = Upkeep(PostgresPruning(member.database), keys, clock)
         loops = [
             *member.background,
@@ -129,7 +131,7 @@ def _servicer(
     settle = Settle(unit_of_work, signer, clock, otp_rules)
     find = FindIndividual(
         following.individuals,
-        vault,
+        rotation.LiveMacs(vault),
         IdRules(
             uin_length=config.uin_length,
             allowed=frozenset({IndividualIdType.UIN, IndividualIdType.VID}),
@@ -164,6 +166,19 @@ def _servicer(
         otp_rules=otp_rules,
     )
     return AuthenticationServicer(authenticate, request_otp, keys.current, following.tell, clock)
+
+
+def _holdings(
+    member: mesh.Membership, config: Config, keys: EnvelopeKeys
+) -> list[rotation.Holding]:
+    overlap = timedelta(seconds=config.envelope_overlap_s)
+    return [
+        *map(member.column, holdings.COLUMNS),
+        *(
+            holdings.EnvelopeKey(member.database, key, reference_id, overlap, keys.ensure)
+            for reference_id, key in KEYS.items()
+        ),
+    ]
 
 
 class _Following:

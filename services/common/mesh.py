@@ -6,14 +6,15 @@ database, and the server; and the loops that keep them fresh.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from idmesh.feed.v1 import feed_service_pb2, feed_service_pb2_grpc
+from idmesh.keys.v1 import keys_service_pb2, keys_service_pb2_grpc
 
-from services.common import feed, rpc
+from services.common import feed, rotation, rpc
 from services.common.config import ServiceConfig
 from services.common.patience import patiently
 from services.common.postgres import Database
@@ -52,6 +53,24 @@ class Membership:
             feed_service_pb2.DESCRIPTOR.services_by_name["FeedService"],
         )
         self.background.append(changes.run)
+
+    def column(
+        self, column: rotation.Column, on_changed: rotation.columns.OnChanged | None = None
+    ) -> rotation.ColumnHolding:
+        """Return one of the service's columns as what it keeps under a key."""
+        return rotation.ColumnHolding(column, self.database, self.vault, on_changed)
+
+    def serve_keys(
+        self, holdings: Sequence[rotation.Holding], pace: rotation.Pace | None = None
+    ) -> None:
+        """Tell what the service keeps under keys, and bring it under their newest versions."""
+        rewrapper = rotation.Rewrapper(self.database, self.vault, holdings, pace)
+        self.server.add(
+            keys_service_pb2_grpc.add_KeysServiceServicer_to_server,
+            rotation.KeysServicer(rewrapper),
+            keys_service_pb2.DESCRIPTOR.services_by_name["KeysService"],
+        )
+        self.background.append(rewrapper.run)
 
 
 @asynccontextmanager

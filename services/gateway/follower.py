@@ -36,11 +36,10 @@ class DirectoryFollower:
                 directory.policies[policy.policy_id] = policy
             case partner_events_pb2.ApiKeyChanged() as changed:
                 api_key = convert.api_key_from_proto(changed.api_key)
-                directory.api_keys[changed.lookup_key] = api_key
-                directory.key_versions.add(changed.lookup_key_version)
+                directory.put_api_key(changed.lookup_key, changed.lookup_key_version, api_key)
             case partner_events_pb2.LicenceChanged() as changed:
-                directory.licences[changed.lookup_key] = convert.licence_from_proto(changed.licence)
-                directory.key_versions.add(changed.lookup_key_version)
+                licence = convert.licence_from_proto(changed.licence)
+                directory.put_licence(changed.lookup_key, changed.lookup_key_version, licence)
             case partner_events_pb2.CaCertificateAdded() as added:
                 if added.domain == partner_pb2.TRUST_DOMAIN_AUTH:
                     directory.trust(added.certificate)

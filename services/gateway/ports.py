@@ -32,6 +32,18 @@ class Macs(Protocol):
         ...
 
 
+class KeyKeeper(Protocol):
+    """Keeps the hashes of licence and API keys."""
+
+    async def renew_hash(self, old: bytes, new: Mac) -> None:
+        """Keep a key under the newest version of the look-up key.
+
+        Raises:
+            PlatformError: it is not known to be kept so.
+        """
+        ...
+
+
 class Signer(Protocol):
     """Signs answers."""
 

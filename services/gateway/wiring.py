@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from idmesh.audit.v1 import audit_service_pb2_grpc
 from idmesh.authentication.v1 import authentication_service_pb2_grpc
 from idmesh.gateway.v1 import gateway_service_pb2, gateway_service_pb2_grpc
+from idmesh.partner.v1 import partner_service_pb2_grpc
 
 from services.common import feed, mesh, response_signing
 from services.common.clock import SystemClock
@@ -19,6 +20,7 @@ from services.common.vault import VaultClient
 from services.gateway import openapi
 from services.gateway.clients.audit import AuditClient
 from services.gateway.clients.authentication import AuthenticationClient
+from services.gateway.clients.partner import PartnerClient
 from services.gateway.config import Config
 from services.gateway.domain.directory import Directory
 from services.gateway.follower import EVENTS, DirectoryFollower
@@ -89,6 +91,9 @@ def _servicer(
         clock,
         ttl_s=config.key_cache_s,
         max_entries=config.key_cache_entries,
+        keeper=PartnerClient(
+            partner_service_pb2_grpc.PartnerServiceStub(member.channels.get("partner"))
+        ),
     )
     authentication = AuthenticationClient(
         authentication_service_pb2_grpc.AuthenticationServiceStub(

@@ -143,3 +143,17 @@ def identity_state_changed(
         state=state_to_proto(state),
         changed_at=instants.to_proto(changed_at),
     )
+
+
+def uin_key_replaced(identity_id: UUID, new: LookupKey) -> identity_events_pb2.LookupKeyReplaced:
+    """Return the event of what a UIN is found by from now on."""
+    return identity_events_pb2.LookupKeyReplaced(
+        identity_id=identity_id.bytes, lookup_key=new.digest, lookup_key_version=new.version
+    )
+
+
+def vid_key_replaced(old: LookupKey, new: LookupKey) -> identity_events_pb2.LookupKeyReplaced:
+    """Return the event of what a VID is found by from now on."""
+    return identity_events_pb2.LookupKeyReplaced(
+        vid_lookup_key=old.digest, lookup_key=new.digest, lookup_key_version=new.version
+    )

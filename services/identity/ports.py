@@ -24,10 +24,8 @@ from services.identity.domain.vid import Vid, VidState, VidType
 class Keys(Protocol):
     """Cryptography; every call may raise Unavailable, VAULT_UNAVAILABLE or VAULT_SEALED."""
 
-    async def lookup_keys(
-        self, numbers: Sequence[str], *, version: int | None = None
-    ) -> list[LookupKey]:
-        """Return what UINs and VIDs are found by here; version None is the newest key."""
+    async def lookup_keys(self, numbers: Sequence[str]) -> list[tuple[LookupKey, ...]]:
+        """Return what UINs and VIDs are found by here, by each live version, newest first."""
         ...
 
     async def published_keys(self, numbers: Sequence[str]) -> list[LookupKey]:
@@ -68,8 +66,8 @@ class Transaction(Protocol):
         """Return the identity that a registration led to."""
         ...
 
-    async def identity_by_uin(self, key: LookupKey) -> Identity | None:
-        """Return the identity that holds a UIN."""
+    async def identity_by_uin(self, *keys: LookupKey) -> Identity | None:
+        """Return the identity that holds a UIN, found by any of its hashes."""
         ...
 
     async def identity(self, identity_id: UUID, *, lock: bool = False) -> Identity | None:
@@ -86,8 +84,18 @@ class Transaction(Protocol):
         """Give a free UIN; never waits for another allocation. False when none is free."""
         ...
 
-    async def set_state(self, identity_id: UUID, state: IdentityState, now: datetime) -> None:
-        """Change the state; the first activation is also the publication."""
+    async def set_state(
+        self,
+        identity_id: UUID,
+        state: IdentityState,
+        now: datetime,
+        *,
+        published_version: int | None = None,
+    ) -> None:
+        """Change the state; the first activation is also the publication.
+
+        published_version: of the key that authentication is told the UIN's hash by.
+        """
         ...
 
     async def note_reason(
@@ -112,10 +120,6 @@ class Transaction(Protocol):
         """Count the free UINs, at most `most`."""
         ...
 
-    async def lookup_versions(self) -> list[int]:
-        """Return the versions of the look-up key that stored numbers were hashed with."""
-        ...
-
     async def add_vid(self, vid: Vid) -> None:
         """Add a VID.
 
@@ -124,8 +128,8 @@ class Transaction(Protocol):
         """
         ...
 
-    async def vid_by_key(self, key: LookupKey) -> Vid | None:
-        """Return the VID with a look-up key."""
+    async def vid_by_key(self, *keys: LookupKey) -> Vid | None:
+        """Return the VID with any of these look-up keys."""
         ...
 
     async def vid_by_published_key(self, key: LookupKey) -> Vid | None:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from idmesh.identity.v1 import identity_service_pb2, identity_service_pb2_grpc
 from idmesh.notification.v1 import notification_service_pb2_grpc
 
-from services.common import feed, ids, mesh
+from services.common import feed, ids, mesh, rotation
 from services.common.clock import Clock, SystemClock
 from services.common.errors import PlatformError
 from services.common.postgres import Connection
@@ -23,6 +23,7 @@ from services.identity.domain.capacity import fill_limit, uin_capacity
 from services.identity.domain.identity import Counts, LookupKey
 from services.identity.domain.vid import VidPolicies, VidType
 from services.identity.ports import Keys, Store
+from services.identity.store import holdings, published
 from services.identity.store.identities import PostgresStore, PostgresTransaction
 from services.identity.usecases.create_identity import CreateIdentity
 from services.identity.usecases.end_vids import ExpireVids, note_use
@@ -57,6 +58,7 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
         )
         _serve(member, config, store=store, keys=keys, clock=clock, fill=fill)
         member.serve_feed()
+        member.serve_keys(_holdings(member))
         uses = feed.Follower(
             feed.source(member.channels.get("authentication")),
             member.database,
@@ -119,6 +121,15 @@ def _serve(
         ),
         services["VidService"],
     )
+
+
+def _holdings(member: mesh.Membership) -> list[rotation.Holding]:
+    return [
+        *map(member.column, holdings.COLUMNS),
+        member.column(holdings.VID_PUBLISHED, published.vids_changed),
+        published.PublishedUins(member.database, member.vault),
+        published.PublishedRecords(member.database, member.vault),
+    ]
 
 
 def _policies(config: Config) -> VidPolicies:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from services.local.folder import DataFolder, read_json, write_private
 from services.local.http_probe import request
-from services.local.ports import Ports
+from services.local.ports import Ports, remembered
 from services.local.problems import Problem
 from vault.bootstrap import changes, layout, minting, root
 from vault.bootstrap.client import connect
@@ -230,9 +230,23 @@ def _forget_root_token(bao: OpenBao) -> None:
 
 
 def _remember(bao: OpenBao, wanted: layout.Layout, token: str) -> None:
-    ids = minting.role_ids(bao.address, token, wanted.services)
+    ids = minting.role_ids(bao.address, token, wanted.minted)
     document = {"fingerprint": wanted.fingerprint(), "role_ids": ids}
     write_private(bao.bootstrapped_file, json.dumps(document, indent=1))
+
+
+def custodian_login(folder: DataFolder) -> tuple[str, str, str]:
+    """Return the address of a running OpenBao, and role id and wrapped secret id of its custodian.
+
+    Raises:
+        Problem: it was made before there was a custodian.
+    """
+    bao = OpenBao(folder, remembered(folder), Path())
+    role_id = bao.role_ids().get(layout.KEY_CUSTODIAN)
+    if role_id is None:
+        raise Problem("This data folder knows no key custodian.", "Start it again: idmesh up")
+    wrapped = _minter(bao).wrapped_secret_id(layout.KEY_CUSTODIAN)
+    return bao.address, role_id, wrapped
 
 
 def _minter(bao: OpenBao) -> minting.Minter:

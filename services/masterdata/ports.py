@@ -55,6 +55,16 @@ class Store(Protocol):
         """Return active machines whose present certificate ends before an instant."""
         ...
 
+    async def packet_key_versions(self) -> Sequence[tuple[str, int]]:
+        """Return the names and versions of the keys that machines seal for at present."""
+        ...
+
+    async def machines_with_key(
+        self, key_name: str, key_version: int, limit: int
+    ) -> Sequence[Machine]:
+        """Return active machines that seal for a version of a key."""
+        ...
+
     async def put_id_schema(self, schema: IdSchema, now: datetime) -> IdSchema:
         """Store a version, or return the one that is there with the same document.
 

@@ -16,7 +16,7 @@ from services.common.patience import patiently
 from services.masterdata.clients.vault_keys import VaultPacketKeys
 from services.masterdata.config import Config
 from services.masterdata.servicer import MasterdataServicer
-from services.masterdata.store import PostgresTransactions
+from services.masterdata.store import PostgresTransactions, holdings
 from services.masterdata.store.defaults import default_id_schema
 from services.masterdata.usecases.centres import Centres
 from services.masterdata.usecases.machines import CertificatePolicy, Machines
@@ -52,6 +52,10 @@ async def build(
             masterdata_service_pb2.DESCRIPTOR.services_by_name["MasterdataService"],
         )
         member.serve_feed()
+        overlap = timedelta(days=config.packet_overlap_days)
+        member.serve_keys(
+            [holdings.PacketCertificates(member.database, overlap, machines.renew_rotated)]
+        )
 
         async def renew() -> None:
             await _renew_forever(machines, config.renew_every_s)

@@ -22,6 +22,7 @@ from services.notification.domain.message import Channel
 from services.notification.domain.template import Catalogue, template_from_table
 from services.notification.ports import Senders
 from services.notification.servicer import NotificationServicer
+from services.notification.store import holdings
 from services.notification.store.messages import StoredMessages
 from services.notification.usecases.accept_message import AcceptMessage
 from services.notification.usecases.deliver_messages import DeliverMessages
@@ -56,6 +57,7 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
             notification_service_pb2.DESCRIPTOR.services_by_name["NotificationService"],
         )
         member.serve_feed()
+        member.serve_keys([member.column(each) for each in holdings.COLUMNS])
         member.background.extend([deliver.run] * config.senders)
         yield Built(name=NAME, server=member.server, background=member.background)
 

@@ -109,6 +109,9 @@ class Changes(Protocol):
     async def revoke_ours_later(self, domain: TrustDomain, serial: str) -> None:
         """Remember that the authority of a domain is to revoke a certificate of its own."""
 
+    async def renew_hash(self, old: bytes, new: KeyHash) -> bool:
+        """Keep the API key or licence of a hash under a newer one; False where there is none."""
+
 
 class Directory(Protocol):
     """All that the partner service keeps."""

@@ -13,7 +13,7 @@ from idmesh.partner.v1 import partner_service_pb2 as pb
 from services.common import instants, roles
 from services.partner import convert
 from services.partner.domain import bundle
-from services.partner.domain.partner import PartnerType, Reason, Status, TrustDomain
+from services.partner.domain.partner import KeyHash, PartnerType, Reason, Status, TrustDomain
 from services.partner.usecases.authorities import Authorities
 from services.partner.usecases.certificates import Certificates
 from services.partner.usecases.expiry import Expiry
@@ -177,6 +177,14 @@ class PartnerServicer(partner_service_pb2_grpc.PartnerServiceServicer):
         status = Status(request.status)
         licence = await self._permissions.set_licence_status(request.licence_id, status)
         return pb.SetLicenceStatusResponse(licence=convert.licence_to_proto(licence))
+
+    async def RenewKeyHash(
+        self, request: pb.RenewKeyHashRequest, context: Context
+    ) -> pb.RenewKeyHashResponse:
+        """Keep a key that was presented under the newer version of the look-up key."""
+        new = KeyHash(request.new_lookup_key_version, request.new_lookup_key)
+        await self._permissions.renew_hash(request.lookup_key, new)
+        return pb.RenewKeyHashResponse()
 
 
 class CertificateServicer(certificate_service_pb2_grpc.CertificateServiceServicer):

@@ -33,6 +33,7 @@ from services.partner.servicer import (
     CertificateStatusServicer,
     PartnerServicer,
 )
+from services.partner.store import holdings
 from services.partner.store.directory import StoredDirectory
 from services.partner.usecases.authorities import Authorities
 from services.partner.usecases.certificates import Certificates, Terms
@@ -100,6 +101,7 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
             certificate_service_pb2.DESCRIPTOR.services_by_name["CertificateStatusService"],
         )
         member.serve_feed()
+        member.serve_keys([member.column(each) for each in holdings.COLUMNS])
         every_s = config.certificates_every_s
 
         async def warn() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Protocol
 from uuid import UUID
 
@@ -98,16 +99,21 @@ class Transaction(Protocol):
         ...
 
     async def take_demographic_keys(
-        self, registration_id: str, token: int, keys: Mapping[str, LookupKey]
+        self,
+        registration_id: str,
+        token: int,
+        keys: Mapping[str, LookupKey],
+        *,
+        older: Mapping[str, Sequence[LookupKey]] = MappingProxyType({}),
+        sealed: Mapping[str, str] = MappingProxyType({}),
     ) -> list[DemographicMatch]:
         """Keep the keys by language, and return the others that have one of them.
 
+        older holds the same keys under older versions, newest first, and sealed what they are
+        hashes of, as ciphertexts.
+
         Of two registrations with one key each sees, whatever the timing, which was earlier.
         """
-        ...
-
-    async def demographic_key_versions(self) -> list[int]:
-        """Return the key versions that stored keys were made with."""
         ...
 
     async def registration(self, registration_id: str) -> Registration | None:
@@ -264,10 +270,12 @@ class Keys(Protocol):
         """
         ...
 
-    async def demographic_keys(
-        self, inputs: Sequence[bytes], *, version: int | None = None
-    ) -> list[LookupKey]:
-        """Return what demographic data is compared by; version None is the newest key."""
+    async def demographic_keys(self, inputs: Sequence[bytes]) -> list[tuple[LookupKey, ...]]:
+        """Return what demographic data is compared by, by each live version, newest first."""
+        ...
+
+    async def seal_inputs(self, inputs: Sequence[bytes]) -> list[str]:
+        """Encrypt what demographic data is compared by, to be hashed anew after a rotation."""
         ...
 
     async def seal_view(self, case_id: UUID, view: PersonView) -> bytes:

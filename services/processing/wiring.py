@@ -29,6 +29,7 @@ from services.processing.domain.flow import FLOWS, Backoff
 from services.processing.domain.registration import Received
 from services.processing.ports import Abis, Identities, Keys, Store
 from services.processing.servicer import AdjudicationServicer, ProcessingServicer
+from services.processing.store import holdings
 from services.processing.store.registrations import PostgresStore, PostgresTransaction
 from services.processing.usecases.adjudicate import Adjudicate
 from services.processing.usecases.biometric_duplicates import BiometricDuplicates, BiometricInsert
@@ -94,6 +95,12 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
             event_types=follower.EVENTS,
         )
         forget = ForgetReferences(store, abis, clock, appeal_s=config.appeal_s)
+        member.serve_keys(
+            [
+                *map(member.column, holdings.COLUMNS),
+                holdings.PacketsInFlight(member.database),
+            ]
+        )
         member.background.extend([packets.run, lambda: _forget(forget)])
         member.background.extend([worker.run] * config.workers)
         yield Built(name=NAME, server=member.server, background=member.background)

@@ -44,6 +44,8 @@ class Config(ServiceConfig):
         sub_processes: processes that add to a registration, once for each request.
         machine_ttl_s: how long a machine's key is believed without asking, in seconds.
         machine_stale_s: how long it is still believed while masterdata is away, in seconds.
+        announced_days: how long a packet that a machine announced may be waited for: after that
+            its key may be retired, in days.
         sweep_every_s: how often what crashes left in the object store is removed, in seconds.
     """
 
@@ -63,4 +65,5 @@ class Config(ServiceConfig):
     sub_processes: tuple[str, ...] = ("BIOMETRIC_CORRECTION",)
     machine_ttl_s: float = 30.0
     machine_stale_s: float = 600.0
+    announced_days: int = 60
     sweep_every_s: float = 3600.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from idmesh.registration.v1 import registration_service_pb2, registration_service_pb2_grpc
 
@@ -18,7 +19,7 @@ from services.registration.config import Config
 from services.registration.domain.packet import Processes
 from services.registration.follower import Progress
 from services.registration.servicer import RegistrationServicer, UseCases
-from services.registration.store import PostgresStore, PostgresTransactions
+from services.registration.store import PostgresStore, PostgresTransactions, holdings
 from services.registration.usecases.authenticate import Authenticate, MachineDirectory
 from services.registration.usecases.lookups import Lookups
 from services.registration.usecases.receive import ReceivePacket, UploadLimits
@@ -42,6 +43,8 @@ async def build(
             registration_service_pb2.DESCRIPTOR.services_by_name["RegistrationService"],
         )
         member.serve_feed()
+        patience = timedelta(days=config.announced_days)
+        member.serve_keys([holdings.AnnouncedPackets(member.database, patience)])
         source = feed.source(member.channels.get("processing"))
         progress = Progress(PostgresStore).follower(source, member.database)
         sweep = SweepOrphans(PostgresTransactions(member.database), packets, SystemClock())

@@ -19,7 +19,7 @@ from services.abis.domain.reference import (
 from services.abis.domain.request import StoredRequest
 from services.abis.ports import Store, Transaction
 from services.abis.store.galleries import MatcherGalleries
-from services.abis.store.snapshots import Objects, ObjectSnapshots
+from services.abis.store.snapshots import Objects, ObjectSnapshots, SnapshotVault
 from services.abis.store.templates import ParsedTemplates
 from services.abis.usecases.bulk_load import BulkLoad
 from services.abis.usecases.count import Count
@@ -31,7 +31,6 @@ from services.abis.usecases.search_queue import SearchQueue
 from services.abis.usecases.snapshots import RestoreGalleries, SaveGalleries
 from services.abis.usecases.status import Status
 from services.abis.usecases.verify import Verify
-from services.common.envelope import DataKeys
 from services.synthetic import capture, make_person
 from tests.fakes import memory
 
@@ -157,7 +156,7 @@ class AbisUnderTest:
 
 def assemble(
     store: Store,
-    vault: DataKeys,
+    vault: SnapshotVault,
     *,
     wait_s: float = 0.2,
     offered: bool = False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from services.access.domain.operator import Operator
+from services.access.domain.operator import Operator, Secret
 
 
 class FakeOperators:
@@ -32,6 +32,11 @@ class FakeOperators:
             locked_until=locked_until if locked else operator.locked_until,
         )
         self.refusals.append("OPERATOR_LOCKED" if locked else "SECRET_WRONG")
+
+    async def renew_secret(self, operator_id: str, old: Secret, new: Secret) -> None:
+        operator = self._operators[operator_id]
+        if operator.secret == old:
+            self._operators[operator_id] = replace(operator, secret=new)
 
     async def token_issued(self, operator_id: str, token_id: str) -> None:
         operator = self._operators[operator_id]

@@ -64,6 +64,7 @@ class Tables:
 
     identities: dict[UUID, StoredIdentity] = field(default_factory=dict)
     vids: dict[bytes, StoredVid] = field(default_factory=dict)
+    replaced: dict[bytes, LookupKey] = field(default_factory=dict)
     otps: dict[bytes, StoredOtp] = field(default_factory=dict)
     guards: dict[UUID, OtpGuard] = field(default_factory=dict)
     replays: dict[tuple[str, str, bytes], datetime] = field(default_factory=dict)
@@ -85,7 +86,10 @@ class FakeFollowedIdentities(FollowedIdentities):
     async def put(self, identity: StoredIdentity) -> None:
         known = self._tables.identities.get(identity.identity_id)
         if known is None or known.version < identity.version:
-            self._tables.identities[identity.identity_id] = identity
+            key = identity.uin_key
+            if known is not None and known.uin_key.version > key.version:
+                key = known.uin_key
+            self._tables.identities[identity.identity_id] = replace(identity, uin_key=key)
 
     async def set_state(self, identity_id: UUID, state: IdentityState) -> None:
         known = self._tables.identities.get(identity_id)
@@ -93,6 +97,7 @@ class FakeFollowedIdentities(FollowedIdentities):
             self._tables.identities[identity_id] = replace(known, state=state)
 
     async def put_vid(self, vid: StoredVid) -> None:
+        vid = replace(vid, key=self._tables.replaced.get(vid.key.digest, vid.key))
         known = self._tables.vids.get(vid.key.digest)
         counts = [
             one.transactions_left
@@ -102,7 +107,19 @@ class FakeFollowedIdentities(FollowedIdentities):
         kept = replace(vid, transactions_left=min(counts) if counts else None)
         self._tables.vids[vid.key.digest] = kept
 
+    async def replace_uin_key(self, identity_id: UUID, key: LookupKey) -> None:
+        known = self._tables.identities.get(identity_id)
+        if known is not None and known.uin_key.version < key.version:
+            self._tables.identities[identity_id] = replace(known, uin_key=key)
+
+    async def replace_vid_key(self, old: bytes, key: LookupKey) -> None:
+        self._tables.replaced[old] = key
+        vid = self._tables.vids.pop(old, None)
+        if vid is not None:
+            self._tables.vids.setdefault(key.digest, replace(vid, key=key))
+
     async def clear(self) -> None:
+        self._tables.replaced.clear()
         self._tables.identities.clear()
         self._tables.vids.clear()
 
@@ -152,16 +169,18 @@ class FakeStore(Individuals, Partners, Otps, Psuts, EnvelopeCertificates, Prunin
         if self.fail_with is not None:
             raise self.fail_with
 
-    async def find_by_uin(self, key: LookupKey, replay: ReplayKey) -> Individual | None:
+    async def find_by_uin(self, keys: Sequence[LookupKey], replay: ReplayKey) -> Individual | None:
         self._check()
+        digests = {key.digest for key in keys}
         for identity in self.tables.identities.values():
-            if identity.uin_key.digest == key.digest:
+            if identity.uin_key.digest in digests:
                 return self._individual(identity, None, replay)
         return None
 
-    async def find_by_vid(self, key: LookupKey, replay: ReplayKey) -> Individual | None:
+    async def find_by_vid(self, keys: Sequence[LookupKey], replay: ReplayKey) -> Individual | None:
         self._check()
-        vid = self.tables.vids.get(key.digest)
+        found = (self.tables.vids.get(key.digest) for key in keys)
+        vid = next((each for each in found if each is not None), None)
         identity = self.tables.identities.get(vid.identity_id) if vid else None
         if vid is None or identity is None:
             return None
@@ -197,8 +216,9 @@ class FakeStore(Individuals, Partners, Otps, Psuts, EnvelopeCertificates, Prunin
         ders = self.tables.anchors.get(domain, {})
         return sorted(ders, key=lambda der: hashlib.sha256(der).digest())
 
-    async def find(self, individual_key: bytes) -> StoredOtp | None:
-        return self.tables.otps.get(individual_key)
+    async def find(self, keys: Sequence[LookupKey]) -> StoredOtp | None:
+        found = [otp for key in keys if (otp := self.tables.otps.get(key.digest))]
+        return max(found, key=lambda otp: otp.generated_at, default=None)
 
     async def guard(self, identity_id: UUID) -> OtpGuard | None:
         return self.tables.guards.get(identity_id)
@@ -251,6 +271,7 @@ class FakeTransaction(Transaction):
         return True
 
     async def use_vid(self, key: LookupKey, now: datetime) -> bool:
+        key = self._tables.replaced.get(key.digest, key)
         vid = self._tables.vids.get(key.digest)
         if vid is None or vid.state is not VidState.ACTIVE:
             return False
@@ -270,14 +291,14 @@ class FakeTransaction(Transaction):
         self._tables.vids_used.append((key.digest, auth_transaction_id))
 
     async def use_otp(self, otp: StoredOtp) -> bool:
-        kept = self._tables.otps.get(otp.individual_key)
+        kept = self._tables.otps.get(otp.individual_key.digest)
         if kept is None or kept.used or kept.mac != otp.mac:
             return False
-        self._tables.otps[otp.individual_key] = replace(kept, used=True)
+        self._tables.otps[otp.individual_key.digest] = replace(kept, used=True)
         return True
 
     async def put_otp(self, otp: StoredOtp) -> None:
-        self._tables.otps[otp.individual_key] = replace(otp, used=False)
+        self._tables.otps[otp.individual_key.digest] = replace(otp, used=False)
 
     async def lock_guard(self, identity_id: UUID, now: datetime) -> OtpGuard:
         return self._tables.guards.setdefault(identity_id, OtpGuard(now))
@@ -320,6 +341,9 @@ class FakeKeys:
         self.rsa: dict[str, rsa.RSAPrivateKey] = {}
         self._secret = secrets.token_bytes(32)
         self._boxes: dict[str, bytes] = {}
+
+    async def all(self, key: str, inputs: Sequence[bytes]) -> Sequence[tuple[Mac, ...]]:
+        return [(mac,) for mac in await self.hmac(key, inputs)]
 
     def _count(self, kind: str) -> None:
         self.calls[kind] = self.calls.get(kind, 0) + 1

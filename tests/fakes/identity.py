@@ -27,6 +27,7 @@ class Tables(memory.Tables):
     identities: dict[UUID, Identity] = field(default_factory=dict)
     uins: dict[LookupKey, tuple[SealedNumber, UUID | None]] = field(default_factory=dict)
     vids: dict[UUID, Vid] = field(default_factory=dict)
+    taken: set[LookupKey] = field(default_factory=set)
     reasons: list[tuple[UUID, str]] = field(default_factory=list)
 
 
@@ -48,9 +49,12 @@ class FakeTransaction(memory.AuditingTransaction, Transaction):
                 return self._with_uin(identity)
         return None
 
-    async def identity_by_uin(self, key: LookupKey) -> Identity | None:
-        _, holder = self._tables.uins.get(key, (None, None))
-        return None if holder is None else self._with_uin(self._tables.identities[holder])
+    async def identity_by_uin(self, *keys: LookupKey) -> Identity | None:
+        for key in keys:
+            _, holder = self._tables.uins.get(key, (None, None))
+            if holder is not None:
+                return self._with_uin(self._tables.identities[holder])
+        return None
 
     async def identity(self, identity_id: UUID, *, lock: bool = False) -> Identity | None:
         identity = self._tables.identities.get(identity_id)
@@ -75,7 +79,14 @@ class FakeTransaction(memory.AuditingTransaction, Transaction):
                 return True
         return False
 
-    async def set_state(self, identity_id: UUID, state: IdentityState, now: datetime) -> None:
+    async def set_state(
+        self,
+        identity_id: UUID,
+        state: IdentityState,
+        now: datetime,
+        *,
+        published_version: int | None = None,
+    ) -> None:
         identity = self._tables.identities[identity_id]
         published = identity.published_at
         if state is IdentityState.ACTIVATED and published is None:
@@ -95,8 +106,14 @@ class FakeTransaction(memory.AuditingTransaction, Transaction):
             self._tables.identities[identity_id] = replace(identity, notified_at=now)
 
     async def add_uins(self, numbers: Sequence[SealedNumber]) -> int:
-        new = [number for number in numbers if number.lookup not in self._tables.uins]
+        new = [
+            number
+            for number in numbers
+            if self._tables.taken.isdisjoint(number.lookups)
+            and not any(key in self._tables.uins for key in number.lookups)
+        ]
         self._tables.uins |= {number.lookup: (number, None) for number in new}
+        self._tables.taken |= {key for number in numbers for key in number.older}
         return len({number.lookup for number in new})
 
     async def counts(self) -> Counts:
@@ -106,16 +123,17 @@ class FakeTransaction(memory.AuditingTransaction, Transaction):
     async def free_uins(self, most: int) -> int:
         return min((await self.counts()).free, most)
 
-    async def lookup_versions(self) -> list[int]:
-        return sorted({key.version for key in self._tables.uins})
-
     async def add_vid(self, vid: Vid) -> None:
-        if any(each.lookup == vid.lookup for each in self._tables.vids.values()):
+        keys = {vid.lookup, *vid.older}
+        if vid.lookup in self._tables.taken or any(
+            each.lookup in keys for each in self._tables.vids.values()
+        ):
             raise AlreadyExists("VID_TAKEN", "The drawn VID is in use.")
+        self._tables.taken |= set(vid.older)
         self._tables.vids[vid.vid_id] = vid
 
-    async def vid_by_key(self, key: LookupKey) -> Vid | None:
-        return next((v for v in self._tables.vids.values() if v.lookup == key), None)
+    async def vid_by_key(self, *keys: LookupKey) -> Vid | None:
+        return next((v for v in self._tables.vids.values() if v.lookup in keys), None)
 
     async def vid_by_published_key(self, key: LookupKey) -> Vid | None:
         return next((v for v in self._tables.vids.values() if v.published == key), None)

@@ -93,6 +93,20 @@ class FakeMasterdataStore(Store):
         machines = [self._tables.machines[key.machine_id][-1] for key in ending]
         return [machine for machine in machines if machine.active][:limit]
 
+    async def packet_key_versions(self) -> Sequence[tuple[str, int]]:
+        return sorted(
+            {(key.key_name, key.key_version) for key in self._tables.present_keys.values()}
+        )
+
+    async def machines_with_key(
+        self, key_name: str, key_version: int, limit: int
+    ) -> Sequence[Machine]:
+        return [
+            self._tables.machines[key.machine_id][-1]
+            for key in self._tables.present_keys.values()
+            if (key.key_name, key.key_version) == (key_name, key_version)
+        ][:limit]
+
     async def put_id_schema(self, schema: IdSchema, now: datetime) -> IdSchema:
         stored = self._tables.schemas.setdefault(schema.version, schema)
         if json.loads(stored.document) != json.loads(schema.document):

@@ -6,7 +6,7 @@ import copy
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from cryptography import x509
@@ -91,6 +91,19 @@ class FakeChanges:
             if one.status is Status.ACTIVE:
                 found.setdefault(one.domain, []).append(one.certificate)
         return found
+
+    async def renew_hash(self, old: bytes, new: KeyHash) -> bool:
+        for key_id, api_key in self._tables.api_keys.items():
+            if api_key.hash.digest == old and api_key.hash.version < new.version:
+                self._tables.api_keys[key_id] = replace(api_key, hash=new)
+                self._tables.actions.append("API_KEY_REHASHED")
+                return True
+        for licence_id, licence in self._tables.licences.items():
+            if licence.hash.digest == old and licence.hash.version < new.version:
+                self._tables.licences[licence_id] = replace(licence, hash=new)
+                self._tables.actions.append("LICENCE_REHASHED")
+                return True
+        return False
 
     async def authority(self, domain: TrustDomain, thumbprint: bytes) -> Authority | None:
         return self._tables.authorities.get((domain, thumbprint))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from uuid import UUID, uuid4
 
 from services.common.clock import Clock
@@ -36,8 +37,8 @@ class Row:
 class Tables(memory.Tables):
     rows: dict[str, Row] = field(default_factory=dict)
     journal: list[tuple[str, JournalEntry]] = field(default_factory=list)
-    # (registration, language, version) to (key, seq)
-    keys: dict[tuple[str, str, int], tuple[bytes, int]] = field(default_factory=dict)
+    # (registration, language) to (the key under each version, seq)
+    keys: dict[tuple[str, str], tuple[set[bytes], int]] = field(default_factory=dict)
     candidates: dict[tuple[str, str], CaseCandidate] = field(default_factory=dict)
     cases: dict[UUID, Case] = field(default_factory=dict)
 
@@ -207,27 +208,29 @@ class FakeTransaction(memory.AuditingTransaction, Transaction):
             self._publish(resumed)
 
     async def take_demographic_keys(
-        self, registration_id: str, token: int, keys: Mapping[str, LookupKey]
+        self,
+        registration_id: str,
+        token: int,
+        keys: Mapping[str, LookupKey],
+        *,
+        older: Mapping[str, Sequence[LookupKey]] = MappingProxyType({}),
+        sealed: Mapping[str, str] = MappingProxyType({}),
     ) -> list[DemographicMatch]:
         self._leased(registration_id, token)
         for language, key in keys.items():
-            place = (registration_id, language, key.version)
-            self._tables.keys.setdefault(place, (key.digest, len(self._tables.keys) + 1))
-        mine = {
-            digest: seq for (rid, *_), (digest, seq) in self._tables.keys.items()
-            if rid == registration_id
-        }  # fmt: skip
+            digests = {key.digest, *(each.digest for each in older.get(language, ()))}
+            place = (registration_id, language)
+            self._tables.keys.setdefault(place, (digests, len(self._tables.keys) + 1))
         matches: dict[str, bool] = {}
-        for (rid, *_), (digest, seq) in self._tables.keys.items():
-            if rid != registration_id and digest in mine:
-                matches[rid] = matches.get(rid, False) or seq < mine[digest]
+        for language in keys:
+            mine, my_seq = self._tables.keys[registration_id, language]
+            for (rid, _), (digests, seq) in self._tables.keys.items():
+                if rid != registration_id and digests & mine:
+                    matches[rid] = matches.get(rid, False) or seq < my_seq
         return [
             DemographicMatch(self._tables.rows[rid].registration, earlier)
             for rid, earlier in matches.items()
         ]
-
-    async def demographic_key_versions(self) -> list[int]:
-        return sorted({version for _, _, version in self._tables.keys})
 
     async def registration(self, registration_id: str) -> Registration | None:
         row = self._tables.rows.get(registration_id)

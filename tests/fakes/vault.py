@@ -36,6 +36,7 @@ _AES = "aes256-gcm96"
 class _Key:
     key_type: str
     versions: list[object] = field(default_factory=list)
+    oldest: int = 1
 
     def rotate(self) -> None:
         self.versions.append(_MAKERS[self.key_type]())
@@ -118,7 +119,7 @@ class FakeVault:
         self, key: str, version: int, ciphertexts: Sequence[bytes]
     ) -> list[bytes]:
         found = self._use("rsa_decrypt", key)
-        if not 0 < version <= found.latest:
+        if not found.oldest <= version <= found.latest:
             raise refused_ciphertext()
         private = found.versions[version - 1]
         assert isinstance(private, rsa.RSAPrivateKey)
@@ -138,10 +139,14 @@ class FakeVault:
         number, private = self._version(self._use("sign", key), version)
         return [Signature(number, _sign(private, scheme, each)) for each in payloads]
 
-    async def public_keys(self, key: str) -> PublicKeys:
+    async def public_keys(self, key: str, *, fresh: bool = False) -> PublicKeys:
         found = self._use("public_keys", key)
-        halves = {number: _public(each) for number, each in enumerate(found.versions, 1)}
-        return PublicKeys(found.key_type, found.latest, halves)
+        halves = {
+            number: _public(each)
+            for number, each in enumerate(found.versions, 1)
+            if found.key_type != "hmac" and number >= found.oldest
+        }
+        return PublicKeys(found.key_type, found.latest, halves, found.oldest)
 
     async def create_key(self, key: str, key_type: str) -> None:
         self._record("create_key", key)
@@ -151,6 +156,10 @@ class FakeVault:
 
     async def rotate_key(self, key: str) -> None:
         self._use("rotate_key", key).rotate()
+
+    def retire(self, key: str, oldest: int) -> None:
+        """Let no version below `oldest` be used any more, as its custodian does."""
+        self._keys[key].oldest = oldest
 
     async def sign_csr(
         self,
@@ -212,7 +221,7 @@ class FakeVault:
 
     def _version(self, key: _Key, version: int | None) -> tuple[int, object]:
         number = key.latest if version is None else version
-        if not 0 < number <= key.latest:
+        if not key.oldest <= number <= key.latest:
             raise InvalidArgument("VAULT_REQUEST_REFUSED", "The key has no such version.")
         return number, key.versions[number - 1]
 
@@ -227,7 +236,8 @@ def _encrypt(key: _Key, plaintext: bytes, aad: bytes) -> str:
 def _decrypt(key: _Key, text: str, aad: bytes) -> bytes:
     try:
         head, version, rest = text.split(":", 2)
-        secret = key.versions[int(version[1:]) - 1] if head == "vault" else None
+        number = int(version[1:]) if head == "vault" else 0
+        secret = key.versions[number - 1] if number >= key.oldest else None
         sealed = base64.b64decode(rest, validate=True)
         assert isinstance(secret, bytes)
         return AESGCM(secret).decrypt(sealed[:12], sealed[12:], aad)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+KEY_CUSTODIAN = "key-custodian"
 # Logins whose secret id lasts: nobody is there to mint them one.
 LASTING = ("supervisor", "break-glass")
 
@@ -116,9 +117,14 @@ class Layout:
     audit_devices: tuple[AuditDevice, ...] = ()
 
     @property
+    def minted(self) -> tuple[str, ...]:
+        """The AppRoles that the supervisor of one machine hands wrapped secret ids to."""
+        return (*self.services, KEY_CUSTODIAN)
+
+    @property
     def logins(self) -> tuple[str, ...]:
-        """The names of the AppRoles: every service, the supervisor, who breaks the glass."""
-        return (*self.services, *LASTING)
+        """The AppRoles: services, who rotates keys, the supervisor, who breaks the glass."""
+        return (*self.minted, *LASTING)
 
     def fingerprint(self) -> str:
         """Changes when anything here does, so that a start can tell whether to run again."""

@@ -16,6 +16,10 @@ path "core/pki/sign/abis" {
   capabilities = ["update"]
 }
 
+path "core/transit/keys/bio-reference" {
+  capabilities = ["read"]
+}
+
 path "core/transit/encrypt/bio-reference" {
   capabilities = ["update"]
 }
@@ -26,6 +30,10 @@ path "core/transit/decrypt/bio-reference" {
 
 path "core/transit/rewrap/bio-reference" {
   capabilities = ["update"]
+}
+
+path "core/transit/keys/abis-share" {
+  capabilities = ["read"]
 }
 
 path "core/transit/decrypt/abis-share" {

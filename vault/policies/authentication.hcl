@@ -28,6 +28,10 @@ path "ida/transit/hmac/id-lookup/sha2-256" {
   capabilities = ["update"]
 }
 
+path "ida/transit/keys/record" {
+  capabilities = ["read"]
+}
+
 path "ida/transit/decrypt/record" {
   capabilities = ["update"]
 }
@@ -70,6 +74,10 @@ path "ida/transit/hmac/otp" {
 
 path "ida/transit/hmac/otp/sha2-256" {
   capabilities = ["update"]
+}
+
+path "ida/transit/keys/psut" {
+  capabilities = ["read"]
 }
 
 path "ida/transit/encrypt/psut" {

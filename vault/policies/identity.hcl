@@ -16,6 +16,10 @@ path "core/pki/sign/identity" {
   capabilities = ["update"]
 }
 
+path "core/transit/keys/uin" {
+  capabilities = ["read"]
+}
+
 path "core/transit/encrypt/uin" {
   capabilities = ["update"]
 }
@@ -40,6 +44,10 @@ path "core/transit/hmac/uin-lookup/sha2-256" {
   capabilities = ["update"]
 }
 
+path "core/transit/keys/record" {
+  capabilities = ["read"]
+}
+
 path "core/transit/encrypt/record" {
   capabilities = ["update"]
 }
@@ -61,6 +69,14 @@ path "ida/transit/hmac/id-lookup" {
 }
 
 path "ida/transit/hmac/id-lookup/sha2-256" {
+  capabilities = ["update"]
+}
+
+path "ida/transit/keys/record" {
+  capabilities = ["read"]
+}
+
+path "ida/transit/rewrap/record" {
   capabilities = ["update"]
 }
 

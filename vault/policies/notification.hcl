@@ -16,6 +16,14 @@ path "core/pki/sign/notification" {
   capabilities = ["update"]
 }
 
+path "core/transit/keys/message" {
+  capabilities = ["read"]
+}
+
+path "core/transit/rewrap/message" {
+  capabilities = ["update"]
+}
+
 path "core/transit/encrypt/message" {
   capabilities = ["update"]
 }

@@ -36,6 +36,10 @@ path "core/transit/hmac/demographic-lookup/sha2-256" {
   capabilities = ["update"]
 }
 
+path "core/transit/keys/case" {
+  capabilities = ["read"]
+}
+
 path "core/transit/encrypt/case" {
   capabilities = ["update"]
 }

@@ -80,6 +80,12 @@ path "auth/approle/role/registration/secret-id" {
   max_wrapping_ttl = "300s"
 }
 
+path "auth/approle/role/key-custodian/secret-id" {
+  capabilities     = ["update"]
+  min_wrapping_ttl = "1s"
+  max_wrapping_ttl = "300s"
+}
+
 path "core/pki/sign/envoy" {
   capabilities = ["update"]
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 from services.abis import convert
@@ -19,7 +19,7 @@ from services.common.envelope import (
     seal,
     wrapped_key,
 )
-from services.common.vault import DataKey
+from services.common.vault import DataKey, PublicKeys, version_of
 
 KEY: Final = "core/transit/bio-reference"
 TABLE: Final = "reference"
@@ -30,14 +30,25 @@ SEGMENT_S: Final = 300.0
 _VERSION: Final = 1
 
 
+class SegmentVault(DataKeys, Protocol):
+    """The part of the vault client that is needed here."""
+
+    async def public_keys(self, key: str, *, fresh: bool = False) -> PublicKeys:
+        """Return a key's versions."""
+        ...
+
+
 class SegmentKeys:
     """See ports.Keys.
 
     A segment is up to 1,000 references, or five minutes of them, under one data key; so the
-    restart of a full service asks Vault once for a thousand references.
+    restart of a full service asks Vault once for a thousand references. It ends, too, when the
+    key that wraps its data key is rotated.
     """
 
-    def __init__(self, vault: DataKeys, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, vault: SegmentVault, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._vault = vault
         self._cache = DataKeyCache(vault)
         self._monotonic = monotonic
@@ -70,12 +81,17 @@ class SegmentKeys:
         return open_(key, sealed, Aad(REQUEST_TABLE, request_id.bytes, _VERSION))
 
     async def _present(self) -> DataKey:
-        if self._segment is None or self._left <= 0 or self._monotonic() >= self._ends_at_s:
+        over = self._left <= 0 or self._monotonic() >= self._ends_at_s
+        if self._segment is None or over or await self._is_rotated(self._segment):
             self._segment = await self._vault.datakey(KEY)
             self._left = SEGMENT_REFERENCES
             self._ends_at_s = self._monotonic() + SEGMENT_S
         self._left -= 1
         return self._segment
+
+    async def _is_rotated(self, segment: DataKey) -> bool:
+        newest = (await self._vault.public_keys(KEY)).latest
+        return version_of(segment.wrapped) < newest
 
 
 def snapshot_envelope(vault: DataKeys) -> Envelope:

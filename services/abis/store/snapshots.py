@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 from uuid import UUID, uuid4
@@ -15,9 +16,10 @@ from services.abis.domain.reference import Position
 from services.abis.domain.snapshot import SavedSegment, Snapshot, SnapshotRefusedError
 from services.abis.ports import Segment, SegmentSpace
 from services.abis.store import snapshot_format as form
-from services.common.envelope import DataKeys, Envelope
+from services.common.envelope import DataKeys, Envelope, key_used
 from services.common.errors import InvalidArgument, NotFound
 from services.common.objects import Stored
+from services.common.vault import PublicKeys, version_of
 
 
 class Objects(Protocol):
@@ -46,6 +48,18 @@ class Objects(Protocol):
         ...
 
 
+class SnapshotVault(DataKeys, Protocol):
+    """The part of the vault client that is needed here."""
+
+    async def public_keys(self, key: str, *, fresh: bool = False) -> PublicKeys:
+        """Return a key's versions."""
+        ...
+
+    async def rewrap(self, key: str, ciphertexts: Sequence[str]) -> list[str]:
+        """Return wrapped data keys under the latest version."""
+        ...
+
+
 class ObjectSnapshots:
     """See ports.Snapshots.
 
@@ -55,7 +69,9 @@ class ObjectSnapshots:
         envelope: seals the lists.
     """
 
-    def __init__(self, objects: Objects, vault: DataKeys, key: str, envelope: Envelope) -> None:
+    def __init__(
+        self, objects: Objects, vault: SnapshotVault, key: str, envelope: Envelope
+    ) -> None:
         self._objects = objects
         self._vault = vault
         self._key = key
@@ -125,19 +141,34 @@ class ObjectSnapshots:
         for segment in segments:
             there = known.get((segment.shape.gallery, segment.shape.number))
             if there is not None and there.shape == segment.shape:
-                saved.append(
-                    SavedSegment(there.segment_id, there.wrapped_key, there.shape, segment.dead)
-                )
+                wrapped = await self._newly_wrapped(there.wrapped_key)
+                saved.append(SavedSegment(there.segment_id, wrapped, there.shape, segment.dead))
             else:
                 saved.append(await self._write_segment(gallery_id, segment))
         snapshot = Snapshot(gallery_id, position, layout, saved)
         # Last: what it lists is durable.
-        name = f"{position.epoch:010d}-{position.sequence:020d}-{secrets.token_hex(8)}"
+        name = f"{position.epoch:010d}-{position.sequence:020d}-{time.time_ns():016x}"
         sealed = await self._envelope.seal(
             form.list_to_bytes(snapshot), form.list_aad(gallery_id, name)
         )
         await self._objects.put_once(form.list_key(gallery_id, name), sealed)
         return snapshot
+
+    async def key_versions(self, gallery_id: UUID) -> Counter[int]:
+        """Count the wrapped keys of all snapshots by the version that wraps them."""
+        found: Counter[int] = Counter()
+        for name in await self.newest(gallery_id):
+            found[key_used(await self._objects.get(form.list_key(gallery_id, name))).version] += 1
+            snapshot = await self.read(gallery_id, name)
+            found.update(version_of(each.wrapped_key) for each in snapshot.segments)
+        return found
+
+    async def _newly_wrapped(self, wrapped: str) -> str:
+        newest = (await self._vault.public_keys(self._key)).latest
+        if version_of(wrapped) >= newest:
+            return wrapped
+        [anew] = await self._vault.rewrap(self._key, [wrapped])
+        return anew
 
     async def sweep(self, gallery_id: UUID, *, keep: int) -> int:
         """Remove older snapshots, and segments that none needs; return how many objects."""

@@ -101,8 +101,11 @@ class SaveGalleries:
             return 0
         return self._log.applied - (self.last.position.sequence if self.last else 0)
 
-    async def __call__(self) -> Snapshot | None:
-        """Write a snapshot of the present; None while the galleries are loaded."""
+    async def __call__(self, *, keep: int = KEEP) -> Snapshot | None:
+        """Write a snapshot of the present; None while the galleries are loaded.
+
+        keep: how many snapshots stay, this one included.
+        """
         gallery_id = await self._store.gallery_id()
         async with self._log.standing_still() as position:
             if position is None:
@@ -113,7 +116,7 @@ class SaveGalleries:
         self._last = await self._snapshots.write(
             gallery_id, position, self._galleries.layout, segments, before=self.last
         )
-        await self._snapshots.sweep(gallery_id, keep=KEEP)
+        await self._snapshots.sweep(gallery_id, keep=keep)
         return self._last
 
 

@@ -56,6 +56,12 @@ class StoredOperators:
             reason = "OPERATOR_LOCKED" if locked else "SECRET_WRONG"
             await self._refusal(connection, operator_id, reason)
 
+    async def renew_secret(self, operator_id: str, old: Secret, new: Secret) -> None:
+        """Keep the same secret's hash under a newer key, unless the secret was changed."""
+        await self._database.execute(
+            QUERIES["renew_secret"], operator_id, old.digest, new.digest, new.version
+        )
+
     async def token_issued(self, operator_id: str, token_id: str) -> None:
         """Forget the wrong secrets and record that a token is issued."""
         async with self._database.transaction() as connection:

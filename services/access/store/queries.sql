@@ -19,3 +19,7 @@ returning locked_until = $3 as locked
 
 -- name: forget_wrong_secrets
 update operator set wrong_secrets = 0, locked_until = null where operator_id = $1
+
+-- name: renew_secret
+update operator set secret_digest = $3, secret_version = $4
+where operator_id = $1 and secret_digest = $2 and secret_version < $4

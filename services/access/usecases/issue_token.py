@@ -59,7 +59,10 @@ class IssueToken:
             raise ResourceExhausted(
                 "CLIENT_LOCKED", "Too many wrong secrets; wait.", retry_after_s=wait_s
             )
-        offered = await self._hashes.at(secret, operator.secret.version)
+        newest = await self._hashes.newest(secret)
+        offered = newest
+        if newest.version != operator.secret.version:
+            offered = await self._hashes.at(secret, operator.secret.version)
         if not operator.knows(offered.digest):
             await self._operators.count_wrong_secret(
                 operator_id,
@@ -70,6 +73,9 @@ class IssueToken:
         if not operator.active:
             await self._operators.token_refused(operator_id, "OPERATOR_INACTIVE")
             raise _refused()
+        if newest.version > operator.secret.version:
+            # Only here is the secret in clear: from now on it is kept under the newest version.
+            await self._operators.renew_secret(operator_id, operator.secret, newest)
         return await self._sign(operator_id, operator.roles)
 
     async def _sign(self, operator_id: str, roles: tuple[str, ...]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from services.authentication.domain.individual import LookupKey
 from services.common.mosip_wire.catalogue import IdaError
 from services.common.mosip_wire.errors import WireError
 
@@ -80,7 +81,7 @@ class OtpGuard:
 class StoredOtp:
     """The last OTP of an identifier; mac as mac_input under ida/transit/otp."""
 
-    individual_key: bytes
+    individual_key: LookupKey
     identity_id: UUID
     partner_id: str
     transaction_id: str

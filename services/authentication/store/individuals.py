@@ -1,6 +1,7 @@
 """Identities and VIDs, as identity's feed delivers them and requests find them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from services.authentication.domain.decision import ReplayKey
@@ -29,18 +30,18 @@ class PostgresIndividuals(Individuals):
         self._database = database
         self._batcher = Batcher()
 
-    async def find_by_uin(self, key: LookupKey, replay: ReplayKey) -> Individual | None:
-        """Return whom a UIN names."""
-        row = await self._find("find_by_uin", key, replay)
+    async def find_by_uin(self, keys: Sequence[LookupKey], replay: ReplayKey) -> Individual | None:
+        """Return whom a UIN names, found by any of its hashes."""
+        row = await self._find("find_by_uin", keys, replay)
         return None if row is None else _individual(row, None)
 
-    async def find_by_vid(self, key: LookupKey, replay: ReplayKey) -> Individual | None:
-        """Return whom a VID names."""
-        row = await self._find("find_by_vid", key, replay)
+    async def find_by_vid(self, keys: Sequence[LookupKey], replay: ReplayKey) -> Individual | None:
+        """Return whom a VID names, found by any of its hashes."""
+        row = await self._find("find_by_vid", keys, replay)
         if row is None:
             return None
         vid = VidUse(
-            key=LookupKey(key.digest, row["vid_key_version"]),
+            key=LookupKey(row["vid_key"], row["vid_key_version"]),
             state=VidState(row["vid_state"]),
             expires_at=row["expires_at"],
             transactions_left=row["transactions_left"],
@@ -53,19 +54,35 @@ class PostgresIndividuals(Individuals):
         assert row is not None
         return row["identities"], row["vids"]
 
-    async def _find(self, query: str, key: LookupKey, replay: ReplayKey) -> Record | None:
-        async def send(
-            asked: Sequence[tuple[bytes, str, str, bytes]],
-        ) -> Sequence[Record | None]:
-            rows = await self._database.fetch(QUERIES[query], *map(list, zip(*asked, strict=True)))
-            found = {row["place"]: row for row in rows}
-            return [found.get(place) for place in range(1, len(asked) + 1)]
+    async def _find(
+        self, query: str, keys: Sequence[LookupKey], replay: ReplayKey
+    ) -> Record | None:
+        async def send(asked: Sequence[_Asked]) -> Sequence[Record | None]:
+            # One statement sees a row under one hash or another, never under none.
+            flat = [
+                (place, (digest, *each.replay))
+                for place, each in enumerate(asked)
+                for digest in each.digests
+            ]
+            columns = map(list, zip(*(row for _, row in flat), strict=True))
+            rows = await self._database.fetch(QUERIES[query], *columns)
+            found = {flat[row["place"] - 1][0]: row for row in rows}
+            return [found.get(place) for place in range(len(asked))]
 
-        item = (key.digest, replay.partner_id, replay.transaction_id, replay.body_hash)
+        item = _Asked(
+            tuple(key.digest for key in keys),
+            (replay.partner_id, replay.transaction_id, replay.body_hash),
+        )
         [row] = await self._batcher.call(
             query, [item], send, max_items=_MOST_AT_ONCE, enough_items=_ENOUGH
         )
         return row
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    digests: tuple[bytes, ...]
+    replay: tuple[str, str, bytes]
 
 
 def _individual(row: Record, vid: VidUse | None) -> Individual:
@@ -115,6 +132,16 @@ class PostgresFollowedIdentities(FollowedIdentities):
             vid.expires_at,
             vid.transactions_left,
         )
+
+    async def replace_uin_key(self, identity_id: UUID, key: LookupKey) -> None:
+        """Find an individual by another hash of their UIN from now on."""
+        await self._connection.execute(
+            QUERIES["replace_uin_key"], identity_id, key.digest, key.version
+        )
+
+    async def replace_vid_key(self, old: bytes, key: LookupKey) -> None:
+        """Find a VID by another hash from now on; the old one goes on meaning it in events."""
+        await self._connection.execute(QUERIES["replace_vid_key"], old, key.digest, key.version)
 
     async def clear(self) -> None:
         """Forget all, before the feed is followed again from its beginning."""

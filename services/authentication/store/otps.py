@@ -1,7 +1,9 @@
 """One-time passwords and their limits, read outside a transaction."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
+from services.authentication.domain.individual import LookupKey
 from services.authentication.domain.otp import OtpGuard, StoredOtp
 from services.authentication.ports import Otps
 from services.common.postgres import Database, Record, load_queries
@@ -15,13 +17,13 @@ class PostgresOtps(Otps):
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def find(self, individual_key: bytes) -> StoredOtp | None:
-        """Return the last OTP of an identifier."""
-        row = await self._database.fetchrow(QUERIES["find_otp"], individual_key)
+    async def find(self, keys: Sequence[LookupKey]) -> StoredOtp | None:
+        """Return the last OTP of an identifier, by any of its hashes."""
+        row = await self._database.fetchrow(QUERIES["find_otp"], [key.digest for key in keys])
         if row is None:
             return None
         return StoredOtp(
-            individual_key=individual_key,
+            individual_key=LookupKey(row["individual_lookup_key"], row["lookup_key_version"]),
             identity_id=row["identity_id"],
             partner_id=row["partner_id"],
             transaction_id=row["transaction_id"],

@@ -15,7 +15,7 @@ join identity i on i.uin_lookup_key = asked.lookup_key
 -- name: find_by_vid
 select
     asked.place, i.identity_id, i.version, i.sealed, i.wrapped_key, i.state,
-    v.lookup_key_version as vid_key_version, v.state as vid_state, v.expires_at,
+    v.vid_lookup_key as vid_key, v.lookup_key_version as vid_key_version, v.state as vid_state, v.expires_at,
     v.transactions_left,
     exists (
         select from replay r
@@ -35,8 +35,11 @@ insert into identity (
 values ($1, $2, $3, $4, $5, $6, $7)
 on conflict (identity_id) do update set
     version = excluded.version,
-    uin_lookup_key = excluded.uin_lookup_key,
-    lookup_key_version = excluded.lookup_key_version,
+    uin_lookup_key = case
+        when identity.lookup_key_version > excluded.lookup_key_version
+        then identity.uin_lookup_key else excluded.uin_lookup_key
+    end,
+    lookup_key_version = greatest(identity.lookup_key_version, excluded.lookup_key_version),
     sealed = excluded.sealed,
     wrapped_key = excluded.wrapped_key,
     state = excluded.state,
@@ -52,7 +55,8 @@ where identity_id = $1
 insert into vid (
     vid_lookup_key, lookup_key_version, identity_id, vid_type, state, expires_at, transactions_left
 )
-values ($1, $2, $3, $4, $5, $6, $7)
+select coalesce(known.new_key, $1), coalesce(known.new_version, $2), $3, $4, $5, $6, $7
+from (select) as told left join vid_key_replaced known on known.old_key = $1
 on conflict (vid_lookup_key) do update set
     lookup_key_version = excluded.lookup_key_version,
     identity_id = excluded.identity_id,
@@ -63,7 +67,8 @@ on conflict (vid_lookup_key) do update set
     applied_at = clock_timestamp()
 
 -- name: clear_identities
-with gone as (delete from vid)
+with gone as (delete from vid),
+meant as (delete from vid_key_replaced)
 delete from identity
 
 -- name: count_followed
@@ -73,7 +78,7 @@ select
 
 -- name: use_vid
 update vid set transactions_left = transactions_left - 1
-where vid_lookup_key = $1
+where vid_lookup_key = coalesce((select new_key from vid_key_replaced where old_key = $1), $1)
 and state = $2
 and (expires_at is null or expires_at > $3)
 and (transactions_left is null or transactions_left > 0)
@@ -150,9 +155,11 @@ on conflict do nothing
 
 -- name: find_otp
 select
-    identity_id, partner_id, transaction_id, mac, mac_version, generated_at, expires_at, used
+    individual_lookup_key, lookup_key_version, identity_id, partner_id, transaction_id, mac,
+    mac_version, generated_at, expires_at, used
 from otp
-where individual_lookup_key = $1
+where individual_lookup_key = any ($1::bytea[])
+order by generated_at desc limit 1
 
 -- name: find_otp_guard
 select failures, frozen_until, window_started_at, requests
@@ -172,9 +179,9 @@ where identity_id = $1
 -- name: put_otp
 insert into otp (
     individual_lookup_key, identity_id, partner_id, transaction_id, mac, mac_version,
-    generated_at, expires_at
+    generated_at, expires_at, lookup_key_version
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 on conflict (individual_lookup_key) do update set
     identity_id = excluded.identity_id,
     partner_id = excluded.partner_id,
@@ -183,6 +190,7 @@ on conflict (individual_lookup_key) do update set
     mac_version = excluded.mac_version,
     generated_at = excluded.generated_at,
     expires_at = excluded.expires_at,
+    lookup_key_version = excluded.lookup_key_version,
     used = false
 
 -- name: use_otp
@@ -255,3 +263,41 @@ select sealed from psut where identity_id = $1 and scope = $2
 insert into psut (identity_id, scope, sealed)
 values ($1, $2, $3)
 on conflict do nothing
+
+-- name: replace_uin_key
+update identity set uin_lookup_key = $2, lookup_key_version = $3
+where identity_id = $1 and lookup_key_version < $3
+
+-- name: replace_vid_key
+-- Where the VID was told of by its new hash already, that is the newer word.
+with noted as (
+    insert into vid_key_replaced (old_key, new_key, new_version) values ($1, $2, $3)
+    on conflict (old_key) do update set
+        new_key = excluded.new_key, new_version = excluded.new_version
+),
+doubled as (
+    delete from vid where vid_lookup_key = $1
+    and exists (select from vid as other where other.vid_lookup_key = $2)
+)
+update vid set vid_lookup_key = $2, lookup_key_version = $3
+where vid_lookup_key = $1
+and not exists (select from vid as other where other.vid_lookup_key = $2)
+
+-- name: prune_replaced_keys
+delete from vid_key_replaced
+where ctid = any (array(
+    select ctid from vid_key_replaced where replaced_at < $1::timestamptz - interval '7 days'
+    limit $2
+))
+
+-- name: envelope_versions
+with certificate as (
+    select key_version, made_at, least(
+        not_after,
+        lead(made_at) over (order by made_at, thumbprint) + $2::interval
+    ) as until
+    from envelope_certificate where reference_id = $1
+)
+select key_version, count(*) as items, min(made_at) as oldest_at, max(until) as needed_until
+from certificate where until > clock_timestamp()
+group by key_version order by key_version

@@ -98,10 +98,14 @@ class PostgresTransaction(Transaction):
 
     async def use_vid(self, key: LookupKey, now: datetime) -> bool:
         """Take one use of a VID; False when it has none left or is not active."""
-        row = await self._connection.fetchrow(
-            QUERIES["use_vid"], key.digest, VidState.ACTIVE.value, now
-        )
-        return row is not None
+        for _ in range(2):
+            row = await self._connection.fetchrow(
+                QUERIES["use_vid"], key.digest, VidState.ACTIVE.value, now
+            )
+            if row is not None:
+                return True
+            # Its hash may have been replaced while this waited for the row.
+        return False
 
     async def publish_vid_used(
         self, key: LookupKey, auth_transaction_id: UUID, used_at: datetime
@@ -113,14 +117,16 @@ class PostgresTransaction(Transaction):
 
     async def use_otp(self, otp: StoredOtp) -> bool:
         """Burn an OTP; False when it was used or replaced meanwhile."""
-        used = await self._connection.fetchval(QUERIES["use_otp"], otp.individual_key, otp.mac)
+        used = await self._connection.fetchval(
+            QUERIES["use_otp"], otp.individual_key.digest, otp.mac
+        )
         return used is True
 
     async def put_otp(self, otp: StoredOtp) -> None:
         """Keep an OTP in place of the last one."""
         await self._connection.execute(
             QUERIES["put_otp"],
-            otp.individual_key,
+            otp.individual_key.digest,
             otp.identity_id,
             otp.partner_id,
             otp.transaction_id,
@@ -128,6 +134,7 @@ class PostgresTransaction(Transaction):
             otp.mac_version,
             otp.generated_at,
             otp.expires_at,
+            otp.individual_key.version,
         )
 
     async def lock_guard(self, identity_id: UUID, now: datetime) -> OtpGuard:
@@ -227,7 +234,7 @@ class PostgresPruning(Pruning):
     async def prune(self, before: datetime, limit: int) -> int:
         """Delete at most limit rows of each kind that expired before; return how many."""
         deleted = 0
-        for query in ("prune_replay", "prune_otp"):
+        for query in ("prune_replay", "prune_otp", "prune_replaced_keys"):
             tag = await self._database.execute(QUERIES[query], before, limit)
             deleted += int(tag.rpartition(" ")[2])
         return deleted

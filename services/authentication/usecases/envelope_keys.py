@@ -89,6 +89,9 @@ class EnvelopeKeys:
                 KEYS[reference_id], certificate.key_version, wrapped
             )
         except InvalidArgument:
+            if certificate not in self.current():
+                # Its key's version was retired, or nearly so.
+                raise WireError(IdaError.PUBLICKEY_EXPIRED) from None
             raise WireError(IdaError.INVALID_ENCRYPTION) from None
         if any(len(key) != SESSION_KEY_BYTES for key in opened):
             raise WireError(IdaError.INVALID_ENCRYPTION)

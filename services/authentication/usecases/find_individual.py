@@ -5,7 +5,7 @@ from datetime import datetime
 
 from services.authentication.domain.decision import ReplayKey
 from services.authentication.domain.individual import Individual, LookupKey, check_usable
-from services.authentication.ports import Individuals, Macs
+from services.authentication.ports import Individuals, Lookups
 from services.common.mosip_wire.catalogue import IdaError
 from services.common.mosip_wire.errors import WireError, invalid
 from services.common.mosip_wire.individual import (
@@ -20,18 +20,23 @@ KEY = "ida/transit/id-lookup"
 
 @dataclass(frozen=True, slots=True)
 class FoundIndividual:
-    """An individual, and the keyed hash of the identifier that named them."""
+    """An individual, and the keyed hashes of the identifier that named them, newest first."""
 
     individual: Individual
-    key: LookupKey
+    keys: tuple[LookupKey, ...]
+
+    @property
+    def key(self) -> LookupKey:
+        """What is new is kept under."""
+        return self.keys[0]
 
 
 class FindIndividual:
     """Looks identifiers up by their keyed hash."""
 
-    def __init__(self, individuals: Individuals, macs: Macs, rules: IdRules) -> None:
+    def __init__(self, individuals: Individuals, lookups: Lookups, rules: IdRules) -> None:
         self._individuals = individuals
-        self._macs = macs
+        self._lookups = lookups
         self._rules = rules
 
     async def __call__(
@@ -48,15 +53,15 @@ class FindIndividual:
         claimed = resolve_individual_id(
             request.individual_id, request.individual_id_type, self._rules
         )
-        [mac] = await self._macs.hmac(KEY, [claimed.value.encode()])
-        key = LookupKey(mac.digest, mac.version)
+        [macs] = await self._lookups.all(KEY, [claimed.value.encode()])
+        keys = tuple(LookupKey(mac.digest, mac.version) for mac in macs)
         if claimed.type is IndividualIdType.UIN:
-            individual = await self._individuals.find_by_uin(key, replay)
+            individual = await self._individuals.find_by_uin(keys, replay)
         else:
-            individual = await self._individuals.find_by_vid(key, replay)
+            individual = await self._individuals.find_by_vid(keys, replay)
         if individual is None:
             raise WireError(IdaError.ID_NOT_AVAILABLE, claimed.type.value)
         if individual.replayed:
             raise invalid("transactionID")
         check_usable(individual, now)
-        return FoundIndividual(individual, key)
+        return FoundIndividual(individual, keys)

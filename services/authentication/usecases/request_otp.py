@@ -118,7 +118,7 @@ class RequestOtp:
             await transaction.put_guard(identity_id, guard.after_request(now, self._otp_rules))
             await transaction.put_otp(
                 StoredOtp(
-                    individual_key=found.key.digest,
+                    individual_key=found.key,
                     identity_id=identity_id,
                     partner_id=partner_id,
                     transaction_id=transaction_id,

@@ -12,6 +12,7 @@ from services.authentication.domain.otp import (
 )
 from services.authentication.ports import Macs, Otps, UnitOfWork
 from services.authentication.usecases.find_individual import FoundIndividual
+from services.common.errors import InvalidArgument
 from services.common.mosip_wire.catalogue import IdaError
 from services.common.mosip_wire.errors import WireError
 
@@ -39,13 +40,9 @@ class VerifyOtp:
         guard = await self._otps.guard(found.individual.identity_id)
         if guard is not None:
             guard.check_not_frozen(now, self._rules)
-        stored = check_binding(await self._otps.find(found.key.digest), partner_id, transaction_id)
-        [told] = await self._macs.hmac(
-            KEY,
-            [mac_input(found.key.digest, partner_id, transaction_id, otp)],
-            version=stored.mac_version,
-        )
-        if not hmac.compare_digest(told.digest, stored.mac):
+        stored = check_binding(await self._otps.find(found.keys), partner_id, transaction_id)
+        told = await self._told(stored, otp)
+        if not hmac.compare_digest(told, stored.mac):
             await self._count_failure(stored, now)
             raise WireError(IdaError.INVALID_OTP)
         if stored.expires_at <= now:
@@ -53,6 +50,15 @@ class VerifyOtp:
                 await transaction.use_otp(stored)
             raise WireError(IdaError.EXPIRED_OTP)
         return stored
+
+    async def _told(self, stored: StoredOtp, otp: str) -> bytes:
+        bound = (stored.individual_key.digest, stored.partner_id, stored.transaction_id)
+        try:
+            [mac] = await self._macs.hmac(KEY, [mac_input(*bound, otp)], version=stored.mac_version)
+        except InvalidArgument:
+            # The key's version was retired, as no password lives so long.
+            raise WireError(IdaError.EXPIRED_OTP) from None
+        return mac.digest
 
     async def _count_failure(self, stored: StoredOtp, now: datetime) -> None:
         async with self._unit_of_work.begin() as transaction:

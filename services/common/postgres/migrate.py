@@ -31,7 +31,10 @@ _LOG = telemetry.get_logger(__name__)
 _FILE = re.compile(r"^(?P<number>\d{4})_(?P<phase>pre|post)_[a-z0-9_]+\.sql$")
 _IDENTIFIER = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 # The tables of every schema come from here, before the service's own.
-_SHARED = (("feed", Path(__file__).parent.parent / "feed" / "migrations"),)
+_SHARED = (
+    ("feed", Path(__file__).parent.parent / "feed" / "migrations"),
+    ("rotation", Path(__file__).parent.parent / "rotation" / "migrations"),
+)
 
 # A migration waits this long for a lock, then lets the traffic behind it go on and tries again.
 _LOCK_TIMEOUT_MS = 100

@@ -12,6 +12,7 @@ Every call may raise:
 from services.common.vault.client import VaultClient
 from services.common.vault.errors import VaultLoginRefused
 from services.common.vault.limits import VaultLimits
+from services.common.vault.transit import version_of
 from services.common.vault.types import (
     DataKey,
     IssuedCertificate,
@@ -31,4 +32,5 @@ __all__ = [
     "VaultClient",
     "VaultLimits",
     "VaultLoginRefused",
+    "version_of",
 ]

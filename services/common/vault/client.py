@@ -179,17 +179,19 @@ class VaultClient(PkiCalls):
             rsa=scheme in ("rs256", "ps256"),
         )
 
-    async def public_keys(self, key: str) -> PublicKeys:
-        """Return the key's versions and public halves, as of at most a minute ago."""
+    async def public_keys(self, key: str, *, fresh: bool = False) -> PublicKeys:
+        """Return the key's versions and public halves, as of at most a minute ago, or fresh."""
         cached = self._public_keys.get(key)
-        if cached is not None and time.monotonic() < cached[0]:
+        if cached is not None and not fresh and time.monotonic() < cached[0]:
             return cached[1]
         mount, name = split_key(key)
         data = (await self._session.call("GET", f"{mount}/keys/{name}"))["data"]
         found = PublicKeys(
             key_type=str(data["type"]),
             latest=int(data["latest_version"]),
-            keys={int(number): _public(entry) for number, entry in data["keys"].items()},
+            # A key of the type hmac tells no versions of its own.
+            keys={int(number): _public(entry) for number, entry in data.get("keys", {}).items()},
+            oldest=int(data["min_decryption_version"]),
         )
         self._public_keys[key] = (time.monotonic() + _PUBLIC_KEYS_S, found)
         return found

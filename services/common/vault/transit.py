@@ -43,6 +43,15 @@ def untagged(text: str) -> tuple[int, str]:
     return int(version[1:]), rest
 
 
+def version_of(ciphertext: str) -> int:
+    """Return the key version of "vault:v1:...".
+
+    Raises:
+        InvalidArgument: CIPHERTEXT_REFUSED, it is none.
+    """
+    return untagged(checked_ciphertext(ciphertext))[0]
+
+
 def checked_ciphertext(text: str) -> str:
     """Return a ciphertext that has the API's form.
 

@@ -43,12 +43,14 @@ class DataKey:
 class PublicKeys:
     """The versions of a key; symmetric keys have versions without a public half.
 
-    A public key is PEM (SubjectPublicKeyInfo); of Ed25519 it is the 32 raw bytes.
+    A public key is PEM (SubjectPublicKeyInfo); of Ed25519 it is the 32 raw bytes. The versions
+    from `oldest` to `latest` can be used; those below are retired.
     """
 
     key_type: str
     latest: int
     keys: Mapping[int, bytes]
+    oldest: int = 1
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,19 @@ by their keyed hash only.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import TypeVar
 
 from cryptography import x509
 
 from services.common.mosip_wire.catalogue import IdaError
 from services.common.mosip_wire.errors import WireError
 from services.common.revocation import Revocations
+
+T = TypeVar("T")
 
 
 class PartnerType(Enum):
@@ -107,6 +110,8 @@ class Directory:
     # Of the keyed hashes above.
     key_versions: set[int] = field(default_factory=set)
     revocations: Revocations = field(default_factory=Revocations)
+    # Hashes that were kept before the look-up key was rotated, and what is kept in their place.
+    replaced: dict[bytes, bytes] = field(default_factory=dict)
     # Grows with each change of the authorities.
     generation: int = 0
 
@@ -119,7 +124,30 @@ class Directory:
         self.authorities.clear()
         self.key_versions.clear()
         self.revocations.clear()
+        self.replaced.clear()
         self.generation += 1
+
+    def put_api_key(self, lookup_key: bytes, version: int, api_key: ApiKey) -> None:
+        """Know an API key by a hash, and by no other any more."""
+        self._forget(self.api_keys, lambda known: known.key_id == api_key.key_id, lookup_key)
+        self.api_keys[lookup_key] = api_key
+        self.key_versions.add(version)
+
+    def put_licence(self, lookup_key: bytes, version: int, licence: Licence) -> None:
+        """Know a licence by a hash, and by no other any more."""
+        self._forget(
+            self.licences, lambda known: known.licence_id == licence.licence_id, lookup_key
+        )
+        self.licences[lookup_key] = licence
+        self.key_versions.add(version)
+
+    def _forget(self, among: dict[bytes, T], is_it: Callable[[T], bool], lookup_key: bytes) -> None:
+        if lookup_key in among:
+            return
+        for old in [digest for digest, known in among.items() if is_it(known)]:
+            del among[old]
+            # A request that was hashed a moment ago still means it.
+            self.replaced[old] = lookup_key
 
     def trust(self, certificate: bytes) -> None:
         """Trust an authority for partners' signatures."""
@@ -146,7 +174,9 @@ class Directory:
             raise WireError(IdaError.PARTNER_NOT_REGISTERED)
         if not partner.active:
             raise WireError(IdaError.PARTNER_DEACTIVATED)
-        key = self.api_keys.get(api_key) if api_key is not None else None
+        key = None
+        if api_key is not None:
+            key = self.api_keys.get(self.replaced.get(api_key, api_key))
         # A key of another partner is as unknown as none: it must not become an oracle.
         if key is None or key.partner_id != partner_id or not key.active:
             raise WireError(IdaError.PARTNER_NOT_REGISTERED)
@@ -160,7 +190,9 @@ class Directory:
         return Admission(partner, misp_id, policy, key.key_id)
 
     def _misp(self, lookup_key: bytes | None, now: datetime) -> str:
-        licence = self.licences.get(lookup_key) if lookup_key is not None else None
+        licence = None
+        if lookup_key is not None:
+            licence = self.licences.get(self.replaced.get(lookup_key, lookup_key))
         misp = self.partners.get(licence.partner_id) if licence is not None else None
         if licence is None or misp is None or misp.type is not PartnerType.MISP:
             raise WireError(IdaError.INVALID_LICENSEKEY)

@@ -1,14 +1,16 @@
 """Licence and API keys by keyed hash; a key that is known costs Vault nothing."""
 
 import asyncio
+import contextlib
 import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Container
 
 from services.common.clock import Clock
+from services.common.errors import InvalidArgument, PlatformError
 from services.gateway.domain.directory import Directory
-from services.gateway.ports import Macs
+from services.gateway.ports import KeyKeeper, Mac, Macs
 
 KEY = "core/transit/api-key"
 _FORM = re.compile(r"[A-Za-z0-9_-]{6,128}")
@@ -22,13 +24,22 @@ class KeyHashes:
     """
 
     def __init__(
-        self, directory: Directory, macs: Macs, clock: Clock, *, ttl_s: float, max_entries: int
+        self,
+        directory: Directory,
+        macs: Macs,
+        clock: Clock,
+        *,
+        ttl_s: float,
+        max_entries: int,
+        keeper: KeyKeeper | None = None,
     ) -> None:
         self._directory = directory
         self._macs = macs
         self._clock = clock
         self._ttl_s = ttl_s
         self._max_entries = max_entries
+        self._keeper = keeper
+        self._telling: set[asyncio.Task[None]] = set()
         self._known: OrderedDict[bytes, tuple[float, bytes]] = OrderedDict()
 
     async def both(self, licence: str, api_key: str) -> tuple[bytes | None, bytes | None]:
@@ -62,12 +73,34 @@ class KeyHashes:
             return remembered
         entry = _entry(kind, secret)
         for version in sorted(self._directory.key_versions, reverse=True):
-            [mac] = await self._macs.hmac(KEY, [secret.encode("ascii")], version=version)
+            try:
+                [mac] = await self._macs.hmac(KEY, [secret.encode("ascii")], version=version)
+            except InvalidArgument:
+                # Retired: no key is kept under it any more.
+                self._directory.key_versions.discard(version)
+                continue
             if mac.digest in among:
                 self._remember(entry, mac.digest)
+                await self._bring_up(secret, mac)
                 return mac.digest
         self._known.pop(entry, None)
         return None
+
+    async def _bring_up(self, secret: str, found: Mac) -> None:
+        """Tell the keeper the hash under the newest version: only here is the key in clear."""
+        if self._keeper is None:
+            return
+        [newest] = await self._macs.hmac(KEY, [secret.encode("ascii")])
+        if newest.version <= found.version:
+            return
+        # The request does not wait for it; what fails is told again at a later request.
+        telling = asyncio.create_task(self._tell(self._keeper, found.digest, newest))
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
+
+    async def _tell(self, keeper: KeyKeeper, old: bytes, newest: Mac) -> None:
+        with contextlib.suppress(PlatformError):
+            await keeper.renew_hash(old, newest)
 
     def _remembered(self, kind: bytes, secret: str) -> bytes | None:
         kept = self._known.get(_entry(kind, secret))

@@ -7,16 +7,18 @@ from uuid import UUID
 
 from services.common.audit import PersonalSealer, SealedPersonal
 from services.common.envelope import Aad, Envelope, seal
+from services.common.rotation import LiveMacs
 from services.common.vault import VaultClient
 from services.identity import convert
 from services.identity.domain.identity import LookupKey, SealedForAuthentication
+from services.identity.domain.keys import (
+    PUBLISHED_LOOKUP,
+    PUBLISHED_RECORD,
+    RECORD,
+    UIN,
+    UIN_LOOKUP,
+)
 from services.identity.domain.record import Record
-
-UIN = "core/transit/uin"
-UIN_LOOKUP = "core/transit/uin-lookup"
-RECORD = "core/transit/record"
-PUBLISHED_LOOKUP = "ida/transit/id-lookup"
-PUBLISHED_RECORD = "ida/transit/record"
 
 # What a seal is bound to; authentication names the same table for what it opens.
 RECORD_TABLE = "identity"
@@ -28,19 +30,22 @@ class VaultKeys:
 
     def __init__(self, vault: VaultClient) -> None:
         self._vault = vault
+        self._live = LiveMacs(vault)
         # A record is opened to be published and to tell the individual, right after it is sealed.
         self._records = Envelope(vault, RECORD, opened_soon=True)
         self._personal = PersonalSealer(vault)
 
-    async def lookup_keys(
-        self, numbers: Sequence[str], *, version: int | None = None
-    ) -> list[LookupKey]:
-        """Return what UINs and VIDs are found by here; version None is the newest key."""
-        return await self._hmac(UIN_LOOKUP, numbers, version)
+    async def lookup_keys(self, numbers: Sequence[str]) -> list[tuple[LookupKey, ...]]:
+        """Return what UINs and VIDs are found by here, by each live version, newest first."""
+        found = await self._live.all(UIN_LOOKUP, [number.encode() for number in numbers])
+        return [tuple(LookupKey(mac.version, mac.digest) for mac in macs) for macs in found]
 
     async def published_keys(self, numbers: Sequence[str]) -> list[LookupKey]:
         """Return what UINs and VIDs are found by in the authentication domain."""
-        return await self._hmac(PUBLISHED_LOOKUP, numbers, None)
+        if not numbers:
+            return []
+        macs = await self._vault.hmac(PUBLISHED_LOOKUP, [number.encode() for number in numbers])
+        return [LookupKey(mac.version, mac.digest) for mac in macs]
 
     async def seal_texts(self, texts: Sequence[str]) -> list[str]:
         """Encrypt short texts: numbers, reasons."""
@@ -74,10 +79,3 @@ class VaultKeys:
         plain = convert.authentication_record_to_bytes(record, uin)
         sealed = seal(datakey, plain, Aad(PUBLISHED_TABLE, identity_id.bytes, version))
         return SealedForAuthentication(sealed=sealed, wrapped_key=datakey.wrapped)
-
-    async def _hmac(self, key: str, numbers: Sequence[str], version: int | None) -> list[LookupKey]:
-        if not numbers:
-            return []
-        inputs = [number.encode() for number in numbers]
-        macs = await self._vault.hmac(key, inputs, version=version)
-        return [LookupKey(mac.version, mac.digest) for mac in macs]

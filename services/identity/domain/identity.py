@@ -27,10 +27,19 @@ class LookupKey:
 
 @dataclass(frozen=True, slots=True)
 class SealedNumber:
-    """A UIN at rest: what it is found by, and its ciphertext."""
+    """A UIN at rest: what it is found by, and its ciphertext.
+
+    older: what it would be found by under older versions of the key that are not retired.
+    """
 
     lookup: LookupKey
     sealed: str = field(repr=False)
+    older: tuple[LookupKey, ...] = ()
+
+    @property
+    def lookups(self) -> tuple[LookupKey, ...]:
+        """All hashes that this number may be stored under, the newest version first."""
+        return (self.lookup, *self.older)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ class Vid:
         sealed: ciphertext of the digits.
         idempotency_key: of the call that asked for it, None where none did.
         replaced_by: the VID that was issued in its place.
+        older: of a new one, what it would be found by under older versions of the key.
     """
 
     vid_id: UUID
@@ -85,6 +86,7 @@ class Vid:
     transactions_left: int | None = None
     idempotency_key: str | None = None
     replaced_by: UUID | None = None
+    older: tuple[LookupKey, ...] = field(default=(), compare=False, repr=False)
 
     def is_usable(self, now: datetime) -> bool:
         """Return whether it can name its individual now."""

@@ -53,9 +53,9 @@ class PostgresTransaction:
         """Return the identity that a registration led to."""
         return await self._identity("identity_of_registration", registration_id)
 
-    async def identity_by_uin(self, key: LookupKey) -> Identity | None:
-        """Return the identity that holds a UIN."""
-        return await self._identity("identity_by_uin", key.digest, key.version)
+    async def identity_by_uin(self, *keys: LookupKey) -> Identity | None:
+        """Return the identity that holds a UIN, found by any of its hashes."""
+        return await self._identity("identity_by_uin", *_columns(keys))
 
     async def identity(self, identity_id: UUID, *, lock: bool = False) -> Identity | None:
         """Return an identity; lock keeps others from changing it until the end."""
@@ -75,9 +75,18 @@ class PostgresTransaction:
         taken = await self._connection.fetchval(QUERIES["allocate_uin"], identity_id)
         return taken is not None
 
-    async def set_state(self, identity_id: UUID, state: IdentityState, now: datetime) -> None:
+    async def set_state(
+        self,
+        identity_id: UUID,
+        state: IdentityState,
+        now: datetime,
+        *,
+        published_version: int | None = None,
+    ) -> None:
         """Change the state; the first activation is also the publication."""
-        await self._connection.execute(QUERIES["set_state"], identity_id, state.value, now)
+        await self._connection.execute(
+            QUERIES["set_state"], identity_id, state.value, now, published_version
+        )
 
     async def note_reason(
         self, identity_id: UUID, state: IdentityState, sealed_reason: str, now: datetime
@@ -93,13 +102,23 @@ class PostgresTransaction:
 
     async def add_uins(self, numbers: Sequence[SealedNumber]) -> int:
         """Add free UINs; those drawn before are passed over. Return how many were new."""
-        tag = await self._connection.execute(
-            QUERIES["add_uins"],
-            [number.lookup.version for number in numbers],
-            [number.lookup.digest for number in numbers],
-            [number.sealed for number in numbers],
+        await self._hold([number.lookups[-1] for number in numbers])
+        older = [
+            (place, key)
+            for place, number in enumerate(numbers, start=1)
+            for key in number.lookups[1:]
+        ]
+        return int(
+            await self._connection.fetchval(
+                QUERIES["add_uins"],
+                [number.lookup.version for number in numbers],
+                [number.lookup.digest for number in numbers],
+                [number.sealed for number in numbers],
+                [place for place, _ in older],
+                [key.version for _, key in older],
+                [key.digest for _, key in older],
+            )
         )
-        return int(tag.rsplit(" ", 1)[1])
 
     async def counts(self) -> Counts:
         """Count the numbers."""
@@ -111,16 +130,14 @@ class PostgresTransaction:
         """Count the free UINs, at most `most`."""
         return int(await self._connection.fetchval(QUERIES["free_uins"], most))
 
-    async def lookup_versions(self) -> list[int]:
-        """Return the versions of the look-up key that stored numbers were hashed with."""
-        return [row["version"] for row in await self._connection.fetch(QUERIES["lookup_versions"])]
-
     async def add_vid(self, vid: Vid) -> None:
         """Add a VID.
 
         Raises:
             AlreadyExists: VID_TAKEN, another VID has this look-up key; draw again.
         """
+        await self._hold([(vid.lookup, *vid.older)[-1]])
+        digests, versions = _columns(vid.older)
         added = await self._connection.fetchval(
             QUERIES["add_vid"],
             vid.vid_id,
@@ -135,13 +152,15 @@ class PostgresTransaction:
             vid.expires_at,
             vid.transactions_left,
             vid.idempotency_key,
+            versions,
+            digests,
         )
         if added is None:
             raise AlreadyExists("VID_TAKEN", "The drawn VID is in use.")
 
-    async def vid_by_key(self, key: LookupKey) -> Vid | None:
-        """Return the VID with a look-up key."""
-        return await self._vid("vid_by_key", key.digest, key.version)
+    async def vid_by_key(self, *keys: LookupKey) -> Vid | None:
+        """Return the VID with any of these look-up keys."""
+        return await self._vid("vid_by_key", *_columns(keys))
 
     async def vid_by_published_key(self, key: LookupKey) -> Vid | None:
         """Return the VID that authentication knows by a key; locked until the end."""
@@ -224,6 +243,11 @@ class PostgresTransaction:
             personal=personal,
         )
 
+    async def _hold(self, oldest: Sequence[LookupKey]) -> None:
+        # Everyone who draws a number knows the oldest version that is not retired.
+        locks = sorted({int.from_bytes(key.digest[:8], "big", signed=True) for key in oldest})
+        await self._connection.execute(QUERIES["hold_numbers"], locks)
+
     async def _identity(self, query: str, *args: object) -> Identity | None:
         row = await self._connection.fetchrow(QUERIES[query], *args)
         return None if row is None else _identity_of(row)
@@ -260,6 +284,10 @@ def _vid_of(row: Record) -> Vid:
         idempotency_key=row["idempotency_key"],
         replaced_by=None if row["replaced_by"] is None else _uuid(row["replaced_by"]),
     )
+
+
+def _columns(keys: Sequence[LookupKey]) -> tuple[list[bytes], list[int]]:
+    return [key.digest for key in keys], [key.version for key in keys]
 
 
 def _uuid(value: UUID) -> UUID:

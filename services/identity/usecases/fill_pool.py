@@ -62,6 +62,9 @@ class FillPool:
         lookups, sealed = await asyncio.gather(
             self._keys.lookup_keys(drawn), self._keys.seal_texts(drawn)
         )
-        numbers = [SealedNumber(*pair) for pair in zip(lookups, sealed, strict=True)]
+        numbers = [
+            SealedNumber(keys[0], text, keys[1:])
+            for keys, text in zip(lookups, sealed, strict=True)
+        ]
         async with self._store.transaction() as tx:
             return await tx.add_uins(numbers)

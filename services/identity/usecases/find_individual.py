@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from services.common.clock import Clock
 from services.common.errors import NotFound
 from services.common.ids import uin_violation, vid_violation
-from services.identity.domain.identity import Identity, LookupKey
+from services.identity.domain.identity import Identity
 from services.identity.domain.vid import Vid
 from services.identity.ports import Keys, Store
 
@@ -51,20 +51,16 @@ class FindIndividual:
         """Return a VID whatever its state, None where there is none."""
         if vid_violation(digits):
             return None
-        for key in await self._keys_of(digits):
-            async with self._store.transaction() as tx:
-                if found := await tx.vid_by_key(key):
-                    return found
-        return None
+        [keys] = await self._keys.lookup_keys([digits])
+        async with self._store.transaction() as tx:
+            return await tx.vid_by_key(*keys)
 
     async def _by_uin(self, uin: str) -> Identity | None:
         if uin_violation(uin, len(uin)):
             return None
-        for key in await self._keys_of(uin):
-            async with self._store.transaction() as tx:
-                if found := await tx.identity_by_uin(key):
-                    return found
-        return None
+        [keys] = await self._keys.lookup_keys([uin])
+        async with self._store.transaction() as tx:
+            return await tx.identity_by_uin(*keys)
 
     async def _by_vid(self, digits: str) -> Identity | None:
         vid = await self.vid(digits)
@@ -72,14 +68,3 @@ class FindIndividual:
             return None
         async with self._store.transaction() as tx:
             return await tx.identity(vid.identity_id)
-
-    async def _keys_of(self, number: str) -> list[LookupKey]:
-        """Return the key of the newest version, then of those that older rows still have."""
-        [newest] = await self._keys.lookup_keys([number])
-        async with self._store.transaction() as tx:
-            versions = await tx.lookup_versions()
-        older = [version for version in versions if version != newest.version]
-        keys = [newest]
-        for version in older:
-            keys += await self._keys.lookup_keys([number], version=version)
-        return keys

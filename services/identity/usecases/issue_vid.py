@@ -32,7 +32,7 @@ class IssueVid:
     ) -> OpenVid:
         """Return a new active VID that is not stored yet."""
         digits = self._draw()
-        [[lookup], [published], [sealed]] = await asyncio.gather(
+        [[lookups], [published], [sealed]] = await asyncio.gather(
             self._keys.lookup_keys([digits]),
             self._keys.published_keys([digits]),
             self._keys.seal_texts([digits]),
@@ -43,7 +43,8 @@ class IssueVid:
             identity_id=identity_id,
             type=type_,
             state=VidState.ACTIVE,
-            lookup=lookup,
+            lookup=lookups[0],
+            older=lookups[1:],
             published=published,
             sealed=sealed,
             expires_at=policy.expires_at(now),

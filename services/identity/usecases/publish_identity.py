@@ -82,7 +82,9 @@ class PublishIdentity:
             assert identity is not None, "identities are never deleted"
             if not _needs_publishing(identity):
                 return False
-            await tx.set_state(identity_id, IdentityState.ACTIVATED, now)
+            await tx.set_state(
+                identity_id, IdentityState.ACTIVATED, now, published_version=lookup.version
+            )
             await tx.add_vid(vid.stored)
             activated = replace(identity, state=IdentityState.ACTIVATED, published_at=now)
             await tx.publish_identity(activated, lookup, sealed)

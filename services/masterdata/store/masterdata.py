@@ -148,6 +148,20 @@ class PostgresStore(Store):
         rows = await self._connection.fetch(QUERIES["machines_to_renew"], before, limit)
         return [Machine(**row) for row in rows]
 
+    async def packet_key_versions(self) -> Sequence[tuple[str, int]]:
+        """Return the names and versions of the keys that machines seal for at present."""
+        rows = await self._connection.fetch(QUERIES["packet_key_versions"])
+        return [(row["key_name"], row["key_version"]) for row in rows]
+
+    async def machines_with_key(
+        self, key_name: str, key_version: int, limit: int
+    ) -> Sequence[Machine]:
+        """Return active machines that seal for a version of a key."""
+        rows = await self._connection.fetch(
+            QUERIES["machines_with_key"], key_name, key_version, limit
+        )
+        return [Machine(**row) for row in rows]
+
     async def put_id_schema(self, schema: IdSchema, now: datetime) -> IdSchema:
         """Store a version, or return the one that is there with the same document.
 

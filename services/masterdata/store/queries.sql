@@ -97,6 +97,34 @@ where
 order by packet_key.not_after
 limit $2;
 
+-- name: packet_key_versions
+select distinct packet_key.key_name, packet_key.key_version
+from packet_key join machine using (machine_id)
+where packet_key.superseded_at is null and machine.active;
+
+-- name: machines_with_key
+select
+    machine.machine_id, machine.centre_id, machine.name, machine.signing_public_key,
+    machine.active, machine.changed_at
+from packet_key
+join machine using (machine_id)
+where
+    packet_key.superseded_at is null and packet_key.key_name = $1
+    and packet_key.key_version = $2 and machine.active
+order by machine.machine_id
+limit $3;
+
+-- name: packet_key_use
+select key_name, key_version, count(*) as items, min(issued_at) as oldest_at, max(until) as until
+from (
+    select key_name, key_version, issued_at,
+        least(not_after, superseded_at + $1::interval) as until
+    from packet_key
+) as certificate
+where until > clock_timestamp()
+group by key_name, key_version
+order by key_name, key_version;
+
 -- name: add_id_schema
 insert into id_schema (version, document, effective_at, added_at) values ($1, $2, $3, $4)
 on conflict (version) do nothing;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -103,6 +104,27 @@ class Machines:
         now = self.clock.now()
         async with self.transactions() as store:
             due = await store.machines_to_renew(now + self.policy.renew_before, _RENEWED_AT_ONCE)
+        await self._renew(due)
+        return len(due)
+
+    async def renew_rotated(self) -> int:
+        """Replace certificates over older versions of a key; return how many."""
+        async with self.transactions() as store:
+            present = await store.packet_key_versions()
+        renewed = 0
+        for name, version in present:
+            if version >= await self.keys.latest_version(name):
+                continue
+            while True:
+                async with self.transactions() as store:
+                    due = await store.machines_with_key(name, version, _RENEWED_AT_ONCE)
+                await self._renew(due)
+                renewed += len(due)
+                if len(due) < _RENEWED_AT_ONCE:
+                    break
+        return renewed
+
+    async def _renew(self, due: Sequence[Machine]) -> None:
         for machine in due:
             key = await self._packet_key(machine, None)
             async with self.transactions() as store:
@@ -111,7 +133,6 @@ class Machines:
                 await store.record(
                     "PACKET_CERTIFICATE_RENEWED", "machine", machine.machine_id, details
                 )
-        return len(due)
 
     async def _packet_key(self, machine: Machine, present: PacketKey | None) -> PacketKey:
         name = key_name_of(machine.centre_id)

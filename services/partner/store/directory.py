@@ -231,6 +231,21 @@ class StoredChanges(RevocationChanges):
             found[TrustDomain(row["domain"])].append(row["certificate"])
         return found
 
+    async def renew_hash(self, old: bytes, new: KeyHash) -> bool:
+        """Keep the API key or licence of a hash under a newer one; False where there is none."""
+        row = await self._connection.fetchrow(
+            QUERIES["renew_api_key_hash"], old, new.digest, new.version
+        )
+        if row is not None:
+            await self._tell(_api_key(row), "API_KEY_REHASHED", "api_key", row["key_id"])
+            return True
+        row = await self._connection.fetchrow(
+            QUERIES["renew_licence_hash"], old, new.digest, new.version
+        )
+        if row is not None:
+            await self._tell(_licence(row), "LICENCE_REHASHED", "licence", row["licence_id"])
+        return row is not None
+
     async def authority(self, domain: TrustDomain, thumbprint: bytes) -> Authority | None:
         """Return an authority, locked."""
         row = await self._connection.fetchrow(QUERIES["lock_authority"], domain.value, thumbprint)

@@ -152,3 +152,11 @@ select * from partner where partner_id = any($1)
 insert into expiry_warning (partner_id, thumbprint, days) values ($1, $2, $3)
 on conflict do nothing
 returning true
+
+-- name: renew_api_key_hash
+update api_key set hash = $2, hash_version = $3 where hash = $1 and hash_version < $3
+returning *
+
+-- name: renew_licence_hash
+update licence set hash = $2, hash_version = $3 where hash = $1 and hash_version < $3
+returning *

@@ -10,7 +10,14 @@ from datetime import datetime, timedelta
 from services.common.clock import Clock
 from services.common.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from services.partner.domain import policy_document
-from services.partner.domain.partner import ApiKey, Licence, PartnerType, Policy, Status
+from services.partner.domain.partner import (
+    ApiKey,
+    KeyHash,
+    Licence,
+    PartnerType,
+    Policy,
+    Status,
+)
 from services.partner.ports import Directory, KeyHashes
 from services.partner.usecases.partners import existing
 
@@ -154,3 +161,8 @@ class Permissions:
         if wanted is not None and wanted <= now:
             raise InvalidArgument("EXPIRY_PAST", "It would have expired already.", field=field)
         return wanted or now + default
+
+    async def renew_hash(self, old: bytes, new: KeyHash) -> bool:
+        """Keep the API key or licence of a hash under a newer one; False where there is none."""
+        async with self._directory.change() as changes:
+            return await changes.renew_hash(old, new)

@@ -9,6 +9,7 @@ from uuid import UUID
 from idmesh.processing.v1 import processing_pb2
 
 from services.common.envelope import Aad, Envelope
+from services.common.rotation import LiveMacs
 from services.common.vault import VaultClient
 from services.processing import convert
 from services.processing.domain.case import PersonView
@@ -25,18 +26,21 @@ class VaultKeys:
 
     def __init__(self, vault: VaultClient) -> None:
         self._vault = vault
+        self._live = LiveMacs(vault)
         self._cases = Envelope(vault, CASE)
 
     async def unwrap(self, key: PacketKey, wrapped: Sequence[bytes]) -> list[bytes]:
         """Return the session keys, by one request."""
         return await self._vault.rsa_decrypt(key.key_name, key.key_version, wrapped)
 
-    async def demographic_keys(
-        self, inputs: Sequence[bytes], *, version: int | None = None
-    ) -> list[LookupKey]:
-        """Return what demographic data is compared by; version None is the newest key."""
-        macs = await self._vault.hmac(DEMOGRAPHIC_LOOKUP, inputs, version=version)
-        return [LookupKey(mac.version, mac.digest) for mac in macs]
+    async def demographic_keys(self, inputs: Sequence[bytes]) -> list[tuple[LookupKey, ...]]:
+        """Return what demographic data is compared by, by each live version, newest first."""
+        found = await self._live.all(DEMOGRAPHIC_LOOKUP, inputs)
+        return [tuple(LookupKey(mac.version, mac.digest) for mac in macs) for macs in found]
+
+    async def seal_inputs(self, inputs: Sequence[bytes]) -> list[str]:
+        """Encrypt what demographic data is compared by, to be hashed anew after a rotation."""
+        return await self._vault.encrypt(CASE, inputs)
 
     async def seal_view(self, case_id: UUID, view: PersonView) -> bytes:
         """Encrypt what an adjudicator will see of the applicant."""

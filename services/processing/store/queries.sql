@@ -32,6 +32,7 @@ returning *
 
 -- A lease that was lost may have taken keys before the packet could not be opened any more.
 -- name: forget_demographic_keys
+with older as (delete from demographic_key_older where registration_id = $1)
 delete from demographic_key where registration_id = $1
 
 -- name: claim
@@ -123,26 +124,42 @@ where registration_id = $1 and state = 'PAUSED'
 returning *
 
 -- name: take_demographic_keys
-insert into demographic_key (registration_id, language, key_version, key)
-select $1, taken.* from unnest($2::text[], $3::integer[], $4::bytea[]) as taken
+with older as (
+    insert into demographic_key_older (registration_id, language, key_version, key)
+    select $1, taken.* from unnest($6::text[], $7::integer[], $8::bytea[]) as taken
+    on conflict do nothing
+)
+insert into demographic_key (registration_id, language, key_version, key, sealed_input)
+select $1, taken.*
+from unnest($2::text[], $3::integer[], $4::bytea[], $5::text[])
+    as taken (language, key_version, key, sealed_input)
+where not exists (
+    select from demographic_key known
+    where known.registration_id = $1 and known.language = taken.language
+)
 on conflict do nothing
 
 -- name: demographic_matches
+-- One statement sees a row under one version or another, never under none.
+with known as (
+    select key, registration_id, seq from demographic_key where key = any ($3::bytea[])
+    union all
+    select older.key, registration_id, newest.seq
+    from demographic_key_older older
+    join demographic_key newest using (registration_id, language)
+    where older.key = any ($3::bytea[])
+)
 select r.*, bool_or(other.seq < mine.seq) as earlier
-from demographic_key mine
-join demographic_key other on other.key = mine.key and other.registration_id <> mine.registration_id
+from unnest($2::text[], $3::bytea[]) as asked (language, key)
+join demographic_key mine on mine.registration_id = $1 and mine.language = asked.language
+join known other on other.key = asked.key and other.registration_id <> $1
 join registration r on r.registration_id = other.registration_id
-where mine.registration_id = $1
 group by r.registration_id
 
--- name: demographic_key_versions
-with recursive versions as (
-    (select min(key_version) as version from demographic_key)
-    union all
-    select (select min(key_version) from demographic_key where key_version > versions.version)
-    from versions where versions.version is not null
-)
-select version from versions where version is not null
+-- name: packets_in_flight
+select centre_id, count(*) as items, min(received_at) as oldest_at
+from registration where state in ('PROCESSING', 'PAUSED')
+group by centre_id
 
 -- name: registration
 select * from registration where registration_id = $1

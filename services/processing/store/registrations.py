@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 from services.common import audit
@@ -171,30 +172,48 @@ class PostgresTransaction:
             publish_at_end(self._connection, convert.advanced(registration_of(row)))
 
     async def take_demographic_keys(
-        self, registration_id: str, token: int, keys: Mapping[str, LookupKey]
+        self,
+        registration_id: str,
+        token: int,
+        keys: Mapping[str, LookupKey],
+        *,
+        older: Mapping[str, Sequence[LookupKey]] = MappingProxyType({}),
+        sealed: Mapping[str, str] = MappingProxyType({}),
     ) -> list[DemographicMatch]:
         """Keep the keys by language, and return the others that have one of them."""
-        # In one order for all, so that two with several equal keys do not wait for each other.
-        locks = {int.from_bytes(key.digest[:8], "big", signed=True) for key in keys.values()}
+        every = [
+            (language, each)
+            for language, key in keys.items()
+            for each in (key, *older.get(language, ()))
+        ]
+        # All agree on the oldest. In one order for all, so that two with several equal keys do
+        # not wait for each other.
+        oldest = [(key, *older.get(language, ()))[-1] for language, key in keys.items()]
+        locks = {int.from_bytes(key.digest[:8], "big", signed=True) for key in oldest}
         held = await self._connection.fetchval(
             QUERIES["hold_lease_and_lock_keys"], registration_id, token, sorted(locks)
         )
         if not held:
             raise LeaseLostError
+        known_too = [(language, key) for language, key in every if key is not keys[language]]
         await self._connection.execute(
             QUERIES["take_demographic_keys"],
             registration_id,
             list(keys),
             [key.version for key in keys.values()],
             [key.digest for key in keys.values()],
+            [sealed.get(language) for language in keys],
+            [language for language, _ in known_too],
+            [key.version for _, key in known_too],
+            [key.digest for _, key in known_too],
         )
-        rows = await self._connection.fetch(QUERIES["demographic_matches"], registration_id)
+        rows = await self._connection.fetch(
+            QUERIES["demographic_matches"],
+            registration_id,
+            [language for language, _ in every],
+            [key.digest for _, key in every],
+        )
         return [DemographicMatch(registration_of(row), row["earlier"]) for row in rows]
-
-    async def demographic_key_versions(self) -> list[int]:
-        """Return the key versions that stored keys were made with."""
-        rows = await self._connection.fetch(QUERIES["demographic_key_versions"])
-        return [row["version"] for row in rows]
 
     async def registration(self, registration_id: str) -> Registration | None:
         """Return a registration."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import date
 
@@ -69,23 +70,19 @@ class DemographicDuplicates:
     async def _matches(
         self, registration: Registration, inputs: Mapping[str, bytes]
     ) -> list[DemographicMatch]:
-        newest = dict(
-            zip(inputs, await self._keys.demographic_keys(list(inputs.values())), strict=True)
+        texts = list(inputs.values())
+        hashed, sealed = await asyncio.gather(
+            self._keys.demographic_keys(texts), self._keys.seal_inputs(texts)
         )
+        keys = dict(zip(inputs, hashed, strict=True))
         async with self._store.transaction() as tx:
-            found = await tx.take_demographic_keys(
-                registration.registration_id, registration.token, newest
+            return await tx.take_demographic_keys(
+                registration.registration_id,
+                registration.token,
+                {language: versions[0] for language, versions in keys.items()},
+                older={language: versions[1:] for language, versions in keys.items()},
+                sealed=dict(zip(inputs, sealed, strict=True)),
             )
-            versions = await tx.demographic_key_versions()
-        for version in set(versions) - {key.version for key in newest.values()}:
-            older = await self._keys.demographic_keys(list(inputs.values()), version=version)
-            async with self._store.transaction() as tx:
-                found += await tx.take_demographic_keys(
-                    registration.registration_id,
-                    registration.token,
-                    dict(zip(inputs, older, strict=True)),
-                )
-        return list({match.registration.registration_id: match for match in found}.values())
 
     async def _confirm(
         self,

@@ -59,3 +59,9 @@ from packet
 where received_at is null and packet_id > $2 and synced_at < $1
 order by packet_id
 limit $3;
+
+-- name: announced
+select centre_id, count(*) as items, min(synced_at) as oldest_at,
+    max(synced_at) + $1::interval as until
+from packet where received_at is null and synced_at > clock_timestamp() - $1::interval
+group by centre_id

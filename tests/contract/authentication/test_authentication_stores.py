@@ -161,7 +161,7 @@ def a_decision(**changes: Any) -> DecidedTransaction:
 
 def an_otp(**changes: Any) -> StoredOtp:
     otp = StoredOtp(
-        individual_key=b"\x02" * 32,
+        individual_key=LookupKey(b"\x02" * 32, 1),
         identity_id=uuid4(),
         partner_id="bank",
         transaction_id="TRANSACT10",
@@ -185,7 +185,7 @@ async def keep(stores: Stores, *things: StoredIdentity | StoredVid) -> None:
 async def test_a_uin_finds_its_identity_and_nothing_else(stores: Stores) -> None:
     identity = an_identity()
     await keep(stores, identity, an_identity())
-    found = await stores.individuals.find_by_uin(identity.uin_key, a_replay())
+    found = await stores.individuals.find_by_uin([identity.uin_key], a_replay())
     assert found is not None
     assert (found.identity_id, found.sealed, found.wrapped_key) == (
         identity.identity_id,
@@ -194,15 +194,15 @@ async def test_a_uin_finds_its_identity_and_nothing_else(stores: Stores) -> None
     )
     assert found.vid is None
     assert not found.replayed
-    assert await stores.individuals.find_by_uin(a_key(), a_replay()) is None
-    assert await stores.individuals.find_by_vid(identity.uin_key, a_replay()) is None
+    assert await stores.individuals.find_by_uin([a_key()], a_replay()) is None
+    assert await stores.individuals.find_by_vid([identity.uin_key], a_replay()) is None
 
 
 async def test_a_vid_finds_its_identity_and_its_own_state(stores: Stores) -> None:
     identity = an_identity()
     vid = a_vid(identity.identity_id, expires_at=NOW, transactions_left=2)
     await keep(stores, identity, vid)
-    found = await stores.individuals.find_by_vid(vid.key, a_replay())
+    found = await stores.individuals.find_by_vid([vid.key], a_replay())
     assert found is not None
     assert found.identity_id == identity.identity_id
     assert found.vid is not None
@@ -214,15 +214,15 @@ async def test_a_vid_before_its_identity_finds_nobody_yet(stores: Stores) -> Non
     identity = an_identity()
     vid = a_vid(identity.identity_id)
     await keep(stores, vid)
-    assert await stores.individuals.find_by_vid(vid.key, a_replay()) is None
+    assert await stores.individuals.find_by_vid([vid.key], a_replay()) is None
     await keep(stores, identity)
-    assert await stores.individuals.find_by_vid(vid.key, a_replay()) is not None
+    assert await stores.individuals.find_by_vid([vid.key], a_replay()) is not None
 
 
 async def test_an_older_version_changes_nothing(stores: Stores) -> None:
     identity = an_identity(version=2, sealed=b"new")
     await keep(stores, identity, replace(identity, version=1, sealed=b"old"))
-    found = await stores.individuals.find_by_uin(identity.uin_key, a_replay())
+    found = await stores.individuals.find_by_uin([identity.uin_key], a_replay())
     assert found is not None
     assert found.sealed == b"new"
 
@@ -233,7 +233,7 @@ async def test_a_state_changes_only_what_is_known(stores: Stores) -> None:
     async with stores.identities() as followed:
         await followed.set_state(identity.identity_id, IdentityState.BLOCKED)
         await followed.set_state(uuid4(), IdentityState.BLOCKED)
-    found = await stores.individuals.find_by_uin(identity.uin_key, a_replay())
+    found = await stores.individuals.find_by_uin([identity.uin_key], a_replay())
     assert found is not None
     assert found.state is IdentityState.BLOCKED
 
@@ -244,7 +244,7 @@ async def test_clearing_forgets_identities_and_vids(stores: Stores) -> None:
     await keep(stores, identity, vid)
     async with stores.identities() as followed:
         await followed.clear()
-    assert await stores.individuals.find_by_vid(vid.key, a_replay()) is None
+    assert await stores.individuals.find_by_vid([vid.key], a_replay()) is None
 
 
 async def test_the_uses_of_a_vid_end_and_do_not_come_back(stores: Stores) -> None:
@@ -284,7 +284,7 @@ async def test_a_request_is_written_once(stores: Stores) -> None:
         assert not await transaction.add_decided(a_decision(), a_replay())
         assert await transaction.add_decided(a_decision(), a_replay(partner_id="other"))
         assert await transaction.add_decided(a_decision(transaction_id=None), None)
-    found = await stores.individuals.find_by_uin(identity.uin_key, a_replay())
+    found = await stores.individuals.find_by_uin([identity.uin_key], a_replay())
     assert found is not None
     assert found.replayed
 
@@ -303,9 +303,9 @@ async def test_of_decisions_written_at_once_a_replay_alone_is_left_out(stores: S
     assert list(written) == [True, False, True, True, True]
     assert not await unit.write_decided(a_decision(), a_replay(transaction_id="TRANSACT11"))
     found = await asyncio.gather(
-        stores.individuals.find_by_uin(identities[1].uin_key, a_replay()),
-        stores.individuals.find_by_uin(a_key(), a_replay()),
-        stores.individuals.find_by_uin(identities[0].uin_key, a_replay(partner_id="other")),
+        stores.individuals.find_by_uin([identities[1].uin_key], a_replay()),
+        stores.individuals.find_by_uin([a_key()], a_replay()),
+        stores.individuals.find_by_uin([identities[0].uin_key], a_replay(partner_id="other")),
     )
     assert [one and (one.identity_id, one.replayed) for one in found] == [
         (identities[1].identity_id, True),
@@ -326,12 +326,12 @@ async def test_what_is_rolled_back_was_never_there(stores: Stores) -> None:
             await transaction.add_decided(decided, a_replay())
             await transaction.put_otp(an_otp())
             raise KeyError
-    found = await stores.individuals.find_by_vid(vid.key, a_replay())
+    found = await stores.individuals.find_by_vid([vid.key], a_replay())
     assert found is not None
     assert found.vid is not None
     assert found.vid.transactions_left == 1
     assert not found.replayed
-    assert await stores.otps.find(an_otp().individual_key) is None
+    assert await stores.otps.find([an_otp().individual_key]) is None
 
 
 async def test_the_last_otp_counts_and_is_used_once(stores: Stores) -> None:
@@ -340,15 +340,15 @@ async def test_the_last_otp_counts_and_is_used_once(stores: Stores) -> None:
     async with stores.unit_of_work.begin() as transaction:
         await transaction.put_otp(first)
         await transaction.put_otp(second)
-    assert await stores.otps.find(first.individual_key) == second
+    assert await stores.otps.find([first.individual_key]) == second
     async with stores.unit_of_work.begin() as transaction:
         assert not await transaction.use_otp(first)
         assert await transaction.use_otp(second)
         assert not await transaction.use_otp(second)
-    assert await stores.otps.find(first.individual_key) == replace(second, used=True)
+    assert await stores.otps.find([first.individual_key]) == replace(second, used=True)
     async with stores.unit_of_work.begin() as transaction:
         await transaction.put_otp(first)
-    assert await stores.otps.find(first.individual_key) == first
+    assert await stores.otps.find([first.individual_key]) == first
 
 
 async def test_limits_of_a_person_start_empty_and_are_kept(stores: Stores) -> None:

@@ -115,7 +115,6 @@ async def test_a_number_drawn_twice_stays_with_its_first_draw(store: Store) -> N
         assert await tx.add_uins([number]) == 0
         assert await tx.counts() == Counts(0, 2)
         assert (await tx.free_uins(1), await tx.free_uins(9)) == (1, 2)
-        assert await tx.lookup_versions() == [1]
 
 
 async def test_counts_follow_what_is_drawn_and_given_out(store: Store) -> None:

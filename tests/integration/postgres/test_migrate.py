@@ -14,7 +14,7 @@ from tests.fakes.servers import PostgresServer
 
 pytestmark = [pytest.mark.integration, pytest.mark.postgres]
 
-FEED = ["0001_pre_feed.sql", "0002_pre_feed_publish_all.sql"]
+SHARED = ["0001_pre_feed.sql", "0002_pre_feed_publish_all.sql", "0001_pre_rotation.sql"]
 
 
 @pytest.fixture
@@ -39,23 +39,23 @@ async def _migrate(dsn: str, folder: Path, **options: object) -> list[str]:
     return [migration.file for migration in ran]
 
 
-async def test_the_feed_then_the_service_and_nothing_the_second_time(
+async def test_the_shared_then_the_service_and_nothing_the_second_time(
     dsn: str, folder: Path
 ) -> None:
     first = await _migrate(dsn, folder)
-    assert first == [*FEED, "0001_pre_thing.sql", "0002_post_thing_label.sql"]
+    assert first == [*SHARED, "0001_pre_thing.sql", "0002_post_thing_label.sql"]
     assert await _migrate(dsn, folder) == []
 
 
 async def test_phases_run_apart(dsn: str, folder: Path) -> None:
-    assert await _migrate(dsn, folder, phase="pre") == [*FEED, "0001_pre_thing.sql"]
+    assert await _migrate(dsn, folder, phase="pre") == [*SHARED, "0001_pre_thing.sql"]
     assert await _migrate(dsn, folder, phase="post") == ["0002_post_thing_label.sql"]
 
 
 async def test_a_dry_run_lists_and_changes_nothing(dsn: str, folder: Path) -> None:
-    assert len(await _migrate(dsn, folder, dry_run=True)) == len(FEED) + 2
+    assert len(await _migrate(dsn, folder, dry_run=True)) == len(SHARED) + 2
     status = await migration_status(dsn, schema="alpha", folder=folder)
-    assert [each.applied_at for each in status] == [None] * (len(FEED) + 2)
+    assert [each.applied_at for each in status] == [None] * (len(SHARED) + 2)
     await _migrate(dsn, folder)
     status = await migration_status(dsn, schema="alpha", folder=folder)
     assert all(each.applied_at for each in status)
@@ -72,7 +72,7 @@ async def test_a_changed_file_is_refused(dsn: str, folder: Path) -> None:
 
 async def test_two_at_once_run_each_file_once(dsn: str, folder: Path) -> None:
     outcomes = await asyncio.gather(*(_migrate(dsn, folder) for _ in range(3)))
-    assert sorted(map(len, outcomes)) == [0, 0, len(FEED) + 2]
+    assert sorted(map(len, outcomes)) == [0, 0, len(SHARED) + 2]
 
 
 async def test_a_failing_file_leaves_nothing_of_itself(dsn: str, folder: Path) -> None:

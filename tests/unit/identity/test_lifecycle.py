@@ -15,8 +15,8 @@ from services.common.errors import (
     ResourceExhausted,
     Unavailable,
 )
-from services.identity.clients.vault import PUBLISHED_RECORD
 from services.identity.domain.identity import IdentityState
+from services.identity.domain.keys import PUBLISHED_RECORD
 from services.identity.domain.record import Record
 from services.identity.domain.vid import Vid, VidState, VidType
 from services.identity.usecases.end_vids import note_use

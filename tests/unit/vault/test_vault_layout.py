@@ -9,6 +9,7 @@ import pytest
 
 from services.local import topology
 from vault.bootstrap import layout
+from vault.bootstrap.layout import KEY_CUSTODIAN
 
 LAYOUT = layout.load()
 # What each verb of keys.toml means as paths and capabilities of the transit engine.
@@ -74,6 +75,8 @@ def test_every_service_that_runs_here_has_a_login() -> None:
 
 def test_nobody_may_export_back_up_delete_or_configure_a_key() -> None:
     for name, policy in LAYOUT.policies.items():
+        if name == KEY_CUSTODIAN:
+            continue
         for path, capabilities in granted(policy).items():
             assert not re.search(r"export|backup|/config|(?<!/crl)/rotate|/trim", path), (
                 name,
@@ -83,12 +86,31 @@ def test_nobody_may_export_back_up_delete_or_configure_a_key() -> None:
                 assert not capabilities & {"delete", "sudo", "list"}, (name, path)
 
 
+def test_the_key_custodian_rotates_and_retires_and_can_use_no_key() -> None:
+    policy = LAYOUT.policies[KEY_CUSTODIAN]
+    expected: dict[str, set[str]] = {path: set(names) for path, names in OWN_TOKEN.items()}
+    for mount in ("core/transit", "ida/transit"):
+        expected |= {
+            f"{mount}/keys": {"list"},
+            f"{mount}/keys/+": {"read"},
+            f"{mount}/keys/+/rotate": {"update"},
+            f"{mount}/keys/+/config": {"update"},
+            f"{mount}/keys/+/trim": {"update"},
+        }
+    assert granted(policy) == expected
+    # Nothing else of a key's configuration: not that it may be exported or deleted.
+    limits = re.findall(r"allowed_parameters = \{([^}]*)\}", policy)
+    assert [re.findall(r'"(\w+)" = \[\]', each) for each in limits] == [
+        ["min_decryption_version", "min_encryption_version"]
+    ] * 2
+
+
 def test_the_supervisor_can_use_no_key_and_only_wrap_what_it_mints() -> None:
     policy = LAYOUT.policies["supervisor"]
     paths = granted(policy)
     assert not [path for path in paths if "transit" in path]
     minted = [path for path in paths if path.startswith("auth/approle/")]
-    assert set(minted) == {f"auth/approle/role/{name}/secret-id" for name in LAYOUT.services}
+    assert set(minted) == {f"auth/approle/role/{name}/secret-id" for name in LAYOUT.minted}
     assert policy.count("min_wrapping_ttl") == policy.count("max_wrapping_ttl") == len(minted)
     assert {path for path in paths if "/pki" in path} == {
         "core/pki/sign/envoy",
@@ -108,7 +130,7 @@ def test_the_two_trust_domains_meet_only_where_identity_hands_over() -> None:
         ("identity", "ida/transit/record"),
     }
     handed = next(key for key in LAYOUT.keys if key.name == "ida/transit/record")
-    assert handed.use["identity"] == ("encrypt",)
+    assert handed.use["identity"] == ("read", "encrypt", "rewrap")
 
 
 def test_a_change_of_the_layout_changes_its_fingerprint(tmp_path: Path) -> None:
