@@ -7,7 +7,7 @@ templates of a collection with each other.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,6 +123,23 @@ class IrisColumn(_TemplateColumn[IrisTemplate]):
         return self._native.similarities([one._native for one in probes], rotation)
 
 
+class FingerShares(NamedTuple):
+    """What a search by one finger looks at closer, as shares of the gallery.
+
+    Of the rows as the scan orders them the first are compared, those up to `refined` are refined,
+    and the most promising of these are compared too, until `compared` are.
+    """
+
+    trusted: float
+    refined: float
+    compared: float
+
+
+def finger_shares(probe: FingerTemplate) -> FingerShares:
+    """Return the shares of a search by this finger: the fewer its minutiae, the larger."""
+    return FingerShares(*_native.finger_shares(probe.minutiae))
+
+
 class FingerColumn(_TemplateColumn[FingerTemplate]):
     """Fingerprints of one position; row k is the k-th that was added."""
 
@@ -139,7 +156,7 @@ class FingerColumn(_TemplateColumn[FingerTemplate]):
         return self._native.scan(probe._native)
 
     def refine(self, probe: FingerTemplate, rows: NDArray[np.uint32]) -> NDArray[np.float32]:
-        """Return how well the most alike minutiae agree on one motion, higher being more alike.
+        """Return how promising it is to compare these rows, higher being more alike.
 
         Raises:
             MatcherError: VALUE_OUT_OF_RANGE.

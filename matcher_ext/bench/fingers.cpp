@@ -25,13 +25,14 @@ double cpu_s() {
     return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-// Keeps the best `keep` of scored rows.
+constexpr std::size_t kLeastCompared = 200;
+
+// Puts the best `first` of scored rows in front.
 template <typename Score>
-void shorten(std::vector<std::pair<Score, std::uint32_t>>& scored, std::size_t keep) {
-    if (keep < scored.size()) {
-        std::nth_element(scored.begin(), scored.begin() + static_cast<long>(keep), scored.end(),
+void bring_forward(std::vector<std::pair<Score, std::uint32_t>>& scored, std::size_t first) {
+    if (first < scored.size()) {
+        std::nth_element(scored.begin(), scored.begin() + static_cast<long>(first), scored.end(),
                          std::greater<>());
-        scored.resize(keep);
     }
 }
 
@@ -49,18 +50,28 @@ void search(const FingerColumn& column, std::size_t rows, const FingerProbe& pro
     for (std::uint32_t row = 0; row < rows; ++row) {
         first.emplace_back(scores[row], row);
     }
-    shorten(first, static_cast<std::size_t>(kRefineShare * static_cast<double>(rows)));
+    const auto of_all = [&](double share) {
+        return static_cast<std::size_t>(share * static_cast<double>(rows));
+    };
+    const FingerShares shares = finger_shares(probe.finger().minutiae.size());
+    const std::size_t trusted = of_all(shares.trusted);
+    bring_forward(first, of_all(shares.refined));
+    first.resize(std::min(first.size(), of_all(shares.refined)));
+    bring_forward(first, trusted);
     const double shortened = cpu_s();
     std::vector<std::pair<float, std::uint32_t>> second;
-    for (const auto& [score, row] : first) {
-        second.emplace_back(column.refine(row, probe), row);
+    for (std::size_t k = trusted; k < first.size(); ++k) {
+        second.emplace_back(column.refine(first[k].second, probe), first[k].second);
     }
     const double refined = cpu_s();
-    shorten(second, std::max(kLeastCompared,
-                             static_cast<std::size_t>(kCompareShare * static_cast<double>(rows))));
+    const std::size_t room = std::max(kLeastCompared, of_all(shares.compared)) - trusted;
+    bring_forward(second, room);
     float best = 0.0F;
-    for (const auto& [score, row] : second) {
-        best = std::max(best, column.compare(row, probe));
+    for (std::size_t k = 0; k < trusted; ++k) {
+        best = std::max(best, column.compare(first[k].second, probe));
+    }
+    for (std::size_t k = 0; k < std::min(room, second.size()); ++k) {
+        best = std::max(best, column.compare(second[k].second, probe));
     }
     const double ended = cpu_s();
     CHECK(best > 0.9F);  // the mate is among them
@@ -68,8 +79,8 @@ void search(const FingerColumn& column, std::size_t rows, const FingerProbe& pro
     times.refine += refined - shortened;
     times.compare += ended - refined;
     times.all += ended - began;
-    times.refined += first.size();
-    times.compared += second.size();
+    times.refined += second.size();
+    times.compared += trusted + std::min(room, second.size());
 }
 
 }  // namespace

@@ -189,7 +189,7 @@ class Fingers {
         return scores;
     }
 
-    // Between them: the agreement of these rows' seeds.
+    // Between them: how promising it is to compare these rows.
     py::array_t<float> refine(
         const Held& given,
         const py::array_t<std::uint32_t, py::array::c_style | py::array::forcecast>& rows) const {
@@ -252,4 +252,8 @@ void bind_columns(py::module_& m) {
         .def("scan", &Fingers::scan)
         .def("refine", &Fingers::refine)
         .def("compare", &Fingers::compare);
+    m.def("finger_shares", [](std::size_t minutiae) {
+        const im::FingerShares shares = im::finger_shares(minutiae);
+        return py::make_tuple(shares.trusted, shares.refined, shares.compared);
+    });
 }

@@ -122,8 +122,8 @@ void a_set_equals_serial(const FingerKernels& kernels, const std::vector<FingerT
             const FingerFeatures same = finger_features(probe.points(), reference, serial);
             const FingerFeatures features = finger_features(probe.points(), reference, kernels);
             CHECK(std::memcmp(&same, &features, sizeof same) == 0);
-            CHECK(finger_agreement(probe.points(), reference, serial) ==
-                  finger_agreement(probe.points(), reference, kernels));
+            CHECK(finger_promise(probe.points(), reference, serial) ==
+                  finger_promise(probe.points(), reference, kernels));
         }
     }
 }

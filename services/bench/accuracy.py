@@ -19,15 +19,17 @@ from matcher_ext import (
     similarity,
     threshold_at_fmr,
 )
-from matcher_ext.columns import FingerColumn, IrisColumn
+from matcher_ext.columns import FingerColumn, IrisColumn, finger_shares
 from matcher_ext.people import MAX_PROBES
 from services.bench.rates import FMR_POINTS, Pairs, Rates, pairs_of, rank_one
 from services.bench.samples import Samples, finger_files, samples_of
 from services.local.problems import Problem
 
 _ACCEPTED_FMR = 1e-3
-# Shares refined and compared; a search of one finger has the middle one.
-_SHORTLISTS = ((0.2, 0.01), (0.2, 0.02), (0.2, 0.05))
+# What of the shares of a search is tried: half, all, twice and five times as many compared.
+_COMPARED = (0.5, 1.0, 2.0, 5.0)
+# Of a similarity of 0.5, and the one at which the cascade's loss is told.
+_SHORTLIST_FMR = (1e-4, 1e-3)
 _HEAD = ("EER", *(f"FMR{round(1 / point)}" for point in FMR_POINTS))
 
 
@@ -88,39 +90,53 @@ def _print_shortlist(
     """What is lost if only the most promising are compared in full.
 
     Each fingerprint is searched among all others, as a search of one finger does it: those whom the
-    scan likes best are refined, and the best of these compared. A mated one that would be accepted
-    is lost if strangers push it out; a tie counts against it. A gallery as small as
-    this is searched whole: the shares are those of a large one.
+    scan likes best are compared, the next refined, and the best of these compared. A mated one that
+    would be accepted is lost if strangers push it out; a tie counts against it. A gallery as small
+    as this is searched whole: the shares are those of a large one.
     """
     column = FingerColumn(len(templates))
     column.extend(templates)
-    source = samples.source
-    least = threshold_at_fmr(_ACCEPTED_FMR)
-    everybody = np.arange(len(templates), dtype=np.uint32)
-    scanned: list[int] = []
-    refined: list[int] = []
+    lost = {(fmr, more): 0 for fmr in _SHORTLIST_FMR for more in _COMPARED}
+    accepted = dict.fromkeys(_SHORTLIST_FMR, 0)
     for probe, template in enumerate(templates):
-        strangers = source != source[probe]
-        mates = np.flatnonzero(~strangers & (found[probe] >= least) & (everybody != probe))
-        for scores, ranks in (
-            (column.scan(template).astype(np.float64), scanned),
-            (column.refine(template, everybody).astype(np.float64), refined),
-        ):
-            others = np.sort(scores[strangers])
-            ranks += [len(others) - int(np.searchsorted(others, scores[m], "left")) for m in mates]
-    if not scanned:
-        return
-    first, then = np.array(scanned), np.array(refined)
-    click.echo(
-        f"shortlist: lost of {len(first)} mated pairs accepted at an FMR of"
-        f" {100 * _ACCEPTED_FMR:g} %, by what is refined and what is compared of {len(templates)}"
-    )
-    for refine, compare in _SHORTLISTS:
-        room = max(1, round(refine * len(templates))), max(1, round(compare * len(templates)))
-        lost = int(((first >= room[0]) | (then >= room[1])).sum())
-        click.echo(
-            f"  {100 * refine:g} %, {100 * compare:g} %: {lost} ({100 * lost / len(first):.2f} %)"
+        strangers = samples.source != samples.source[probe]
+        mates = ~strangers
+        mates[probe] = False
+        for more in _COMPARED:
+            missed = mates & ~_shortlisted(column, template, strangers, more)
+            for fmr in _SHORTLIST_FMR:
+                lost[fmr, more] += int((missed & (found[probe] >= threshold_at_fmr(fmr))).sum())
+        for fmr in _SHORTLIST_FMR:
+            accepted[fmr] += int((mates & (found[probe] >= threshold_at_fmr(fmr))).sum())
+    click.echo("shortlist of a search by one finger: mated pairs lost that comparing accepts")
+    for fmr in _SHORTLIST_FMR:
+        cells = ", ".join(
+            f"{more:g}x compared {lost[fmr, more]} ({100 * lost[fmr, more] / accepted[fmr]:.2f} %)"
+            for more in _COMPARED
+            if accepted[fmr]
         )
+        click.echo(f"  of {accepted[fmr]} at an FMR of {100 * fmr:g} %: {cells}")
+
+
+def _shortlisted(
+    column: FingerColumn, probe: FingerTemplate, strangers: NDArray[np.bool_], more: float
+) -> NDArray[np.bool_]:
+    """Whom a search would compare, were all but `strangers` alone in the gallery with these."""
+    shares = finger_shares(probe)
+    count = int(strangers.sum())
+    trusted, refined, compared = (
+        min(count - 1, round(share * count))
+        for share in (more * shares.trusted, shares.refined, more * shares.compared)
+    )
+    scanned = column.scan(probe)
+    order = np.sort(scanned[strangers])[::-1]
+    looked_at = scanned > (order[refined] if shares.refined < 1.0 else -1)
+    at_once = scanned > order[trusted]
+    promise = column.refine(probe, np.arange(len(strangers), dtype=np.uint32))
+    others = np.sort(promise[strangers & looked_at & ~at_once])[::-1]
+    room = compared - int((strangers & at_once).sum())
+    promising = promise > others[room] if room < len(others) else np.ones_like(strangers)
+    return at_once | (looked_at & promising)
 
 
 def _print_two_stages(templates: Sequence[IrisTemplate], pairs: Pairs) -> None:

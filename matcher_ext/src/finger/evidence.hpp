@@ -6,6 +6,6 @@ namespace idmesh::matcher {
 
 inline constexpr double kEvidenceUnit = 2.0;  // evidence to one unit of the logistic
 // Evidence of similarity 0.5; about one non-mated comparison in ten thousand has as much.
-inline constexpr double kEvidenceHalf = 4.0;
+inline constexpr double kEvidenceHalf = 2.5;
 
 }  // namespace idmesh::matcher

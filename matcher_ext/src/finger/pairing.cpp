@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdlib>
+#include <utility>
 
 #include "finger/arithmetic.hpp"
 #include "finger/tables.hpp"
@@ -17,7 +18,11 @@ constexpr int kMostTurned = 22;  // 31 degrees
 // In the fit of a motion a direction counts like a point this far from the middle (pixels).
 constexpr float kDirectionArm = 20.0F;
 constexpr float kOverlapMargin = 12.0F;  // pixels
-constexpr std::size_t kHullSides = 8;
+// Pixels that two pairs may differ by, and per pixel between them; 256ths of the turn.
+constexpr float kCompanyNear = 4.0F;
+constexpr float kCompanyElastic = 0.07F;
+constexpr int kCompanyTurned = 14;
+constexpr std::size_t kCompanions = 3;
 
 // Sums for the least squares fit of a rotation and a shift.
 struct Fit {
@@ -86,29 +91,53 @@ std::size_t order_pairs(const FingerPoints& probe, const FingerPoints& reference
     return kept;
 }
 
-// How far a set of minutiae reaches to each of eight sides.
-void find_reach(const FingerPoints& points, float* reach) noexcept {
-    const FingerTables& t = finger_tables();
-    for (std::size_t side = 0; side < kHullSides; ++side) {
-        const float cosine = t.cosine[side * 256 / kHullSides];
-        const float sine = t.sine[side * 256 / kHullSides];
-        float farthest = -1e9F;
-        for (std::size_t k = 0; k < points.count; ++k) {
-            farthest = std::max(farthest, cosine * points.x[k] + sine * points.y[k]);
+// How well two pairs keep their distance and direction, 0 to 1.
+float company(const FingerPoints& probe, const FingerPoints& reference, const FingerMotion& m,
+              const Pair& a, const Pair& b) noexcept {
+    const int turned_apart = std::abs(a.turned - b.turned);
+    if (turned_apart >= kCompanyTurned) {
+        return 0.0F;
+    }
+    const float x = probe.x[b.probe] - probe.x[a.probe];
+    const float y = probe.y[b.probe] - probe.y[a.probe];
+    const float off_x =
+        reference.x[b.reference] - reference.x[a.reference] - (m.cosine * x - m.sine * y);
+    const float off_y =
+        reference.y[b.reference] - reference.y[a.reference] - (m.sine * x + m.cosine * y);
+    const float allowed = kCompanyNear + kCompanyElastic * std::sqrt(x * x + y * y);
+    const float near = 1.0F - (off_x * off_x + off_y * off_y) / (allowed * allowed);
+    const float turn = 1.0F - static_cast<float>(turned_apart) * (1.0F / kCompanyTurned);
+    return near > 0.0F ? near * turn : 0.0F;
+}
+
+// Keeps the largest, in falling order.
+void keep_best(float* best, float value) noexcept {
+    for (std::size_t k = 0; k < kCompanions; ++k) {
+        if (value > best[k]) {
+            std::swap(value, best[k]);
         }
-        reach[side] = farthest + kOverlapMargin;
     }
 }
 
-bool inside(const float* reach, float x, float y) noexcept {
-    const FingerTables& t = finger_tables();
-    for (std::size_t side = 0; side < kHullSides; ++side) {
-        const std::size_t direction = side * 256 / kHullSides;
-        if (t.cosine[direction] * x + t.sine[direction] * y > reach[side]) {
-            return false;
+struct Sides {
+    float cosine[kSides], sine[kSides];
+
+    Sides() noexcept {
+        const FingerTables& t = finger_tables();
+        for (std::size_t side = 0; side < kSides; ++side) {
+            cosine[side] = t.cosine[side * 256 / kSides];
+            sine[side] = t.sine[side * 256 / kSides];
         }
     }
-    return true;
+};
+
+// All sides at once: vector code without a branch.
+bool inside(const Sides& sides, const Reach& reach, float x, float y) noexcept {
+    int beyond = 0;
+    for (std::size_t side = 0; side < kSides; ++side) {
+        beyond += sides.cosine[side] * x + sides.sine[side] * y > reach.to[side];
+    }
+    return beyond == 0;
 }
 
 }  // namespace
@@ -159,23 +188,55 @@ void pair_minutiae(const FingerPoints& probe, const FingerPoints& reference,
     }
 }
 
-Overlap find_overlap(const FingerPoints& probe, const FingerPoints& reference,
+float company_of(const FingerPoints& probe, const FingerPoints& reference, const FingerMotion& m,
+                 const Pairing& pairing) noexcept {
+    float best[kMaxMinutiae][kCompanions] = {};
+    for (std::size_t a = 0; a < pairing.count; ++a) {
+        for (std::size_t b = 0; b < a; ++b) {
+            const float agreed =
+                company(probe, reference, m, pairing.pairs[a], pairing.pairs[b]);
+            if (agreed > 0.0F) {
+                keep_best(best[a], agreed);
+                keep_best(best[b], agreed);
+            }
+        }
+    }
+    float sum = 0.0F;
+    for (std::size_t a = 0; a < pairing.count; ++a) {
+        sum += best[a][0] + best[a][1] + best[a][2];
+    }
+    return sum;
+}
+
+Reach reach_of(const FingerPoints& points) noexcept {
+    const Sides sides;
+    Reach reach;
+    std::fill_n(reach.to, kSides, -1e9F);
+    for (std::size_t k = 0; k < points.count; ++k) {
+        for (std::size_t side = 0; side < kSides; ++side) {
+            const float far = sides.cosine[side] * points.x[k] + sides.sine[side] * points.y[k] +
+                              kOverlapMargin;
+            reach.to[side] = reach.to[side] < far ? far : reach.to[side];
+        }
+    }
+    return reach;
+}
+
+Overlap find_overlap(const FingerPoints& probe, const Reach& probe_reach,
+                     const FingerPoints& reference, const Reach& reference_reach,
                      const FingerMotion& m) noexcept {
-    float probe_reach[kHullSides];
-    float reference_reach[kHullSides];
-    find_reach(probe, probe_reach);
-    find_reach(reference, reference_reach);
+    const Sides sides;
     Overlap overlap{};
     for (std::size_t i = 0; i < probe.count; ++i) {
-        overlap.probe +=
-            inside(reference_reach, m.cosine * probe.x[i] - m.sine * probe.y[i] + m.shift_x,
-                   m.sine * probe.x[i] + m.cosine * probe.y[i] + m.shift_y);
+        overlap.probe += inside(sides, reference_reach,
+                                m.cosine * probe.x[i] - m.sine * probe.y[i] + m.shift_x,
+                                m.sine * probe.x[i] + m.cosine * probe.y[i] + m.shift_y);
     }
     for (std::size_t j = 0; j < reference.count; ++j) {
         const float x = reference.x[j] - m.shift_x;
         const float y = reference.y[j] - m.shift_y;
-        overlap.reference +=
-            inside(probe_reach, m.cosine * x + m.sine * y, m.cosine * y - m.sine * x);
+        overlap.reference += inside(sides, probe_reach, m.cosine * x + m.sine * y,
+                                    m.cosine * y - m.sine * x);
     }
     return overlap;
 }

@@ -12,6 +12,7 @@ namespace {
 constexpr float kLeastAgreement = 0.25F;  // with the seeds chosen so far, on average
 // A seed with less has next to nobody on its side; most have.
 constexpr float kLeastSupport = 0.02F;
+constexpr float kLastClarity = 0.3F;  // of the last minutia, relative to the first
 
 // Best supported first, equals in their own order. Returns how many.
 std::size_t order_seeds(const float* support, std::size_t count, std::uint8_t* order) noexcept {
@@ -69,6 +70,33 @@ float agreement_of(const FingerAgreement& agreement, const std::uint8_t* chosen,
         }
     }
     return sum;
+}
+
+float clear_agreement_of(const FingerPoints& probe, const FingerSeeds& seeds,
+                         const FingerAgreement& agreement, const std::uint8_t* chosen,
+                         std::size_t count) noexcept {
+    float clarity[kMaxSeeds];
+    const float step = (1.0F - kLastClarity) / static_cast<float>(probe.count);
+    float sum = 0.0F;
+    for (std::size_t a = 0; a < count; ++a) {
+        clarity[a] = 1.0F - step * static_cast<float>(seeds.probe[chosen[a]]);
+        for (std::size_t b = 0; b < a; ++b) {
+            sum += agreement.of[chosen[a]][chosen[b]] * clarity[a] * clarity[b];
+        }
+    }
+    return sum;
+}
+
+void leave_out(FingerSeeds& seeds, FingerAgreement& agreement, const std::uint8_t* chosen,
+               std::size_t count) noexcept {
+    for (std::size_t k = 0; k < count; ++k) {
+        const std::uint8_t out = chosen[k];
+        seeds.likeness[out] = 0.0F;
+        std::fill_n(agreement.of[out], kMaxSeeds, 0.0F);
+        for (std::size_t a = 0; a < seeds.count; ++a) {
+            agreement.of[a][out] = 0.0F;
+        }
+    }
 }
 
 }  // namespace idmesh::matcher::pairing

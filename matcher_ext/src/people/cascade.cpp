@@ -38,17 +38,25 @@ std::uint32_t first_fingers(const ReadyProbes::Person& person, const PeopleSearc
     return fingers;
 }
 
-// Of everybody, those whose order is refined and those who are then compared. One or two fingers
-// and nothing else are little to go by: their shortlists are longer, in shares that were seen to
-// lose next to none of one finger's mates (docs/MATCHING_FINGERS.md).
-struct Shares {
-    double refined, compared;
-};
-constexpr Shares kSharesOfFew[] = {{0.0, 0.0}, {0.20, 0.02}, {0.10, 0.01}};
+// One or two fingers and nothing else are little to go by: their shortlists are longer, in shares
+// that were seen to lose next to none of one finger's mates (docs/MATCHING_FINGERS.md).
+constexpr std::size_t kFewFingers = 2;
 
 bool few_fingers(const ReadyProbes::Person& person) noexcept {
     return person.irises.empty() && !person.face && !person.fingers.empty() &&
-           person.fingers.size() < std::size(kSharesOfFew);
+           person.fingers.size() <= kFewFingers;
+}
+
+// Two fingers that say as much as one between them have half its shares.
+FingerShares shares_of(const ReadyProbes::Person& person) noexcept {
+    std::size_t minutiae = 0;
+    for (const auto& finger : person.fingers) {
+        minutiae += std::min(finger.probe.finger().minutiae.size(), kScanProbeMinutiae);
+    }
+    const std::size_t fingers = person.fingers.size();
+    const FingerShares of_one = finger_shares(minutiae / fingers);
+    const auto split = static_cast<double>(fingers);
+    return {of_one.trusted / split, of_one.refined / split, of_one.compared / split};
 }
 
 std::size_t share_of(double share, std::size_t rows, std::size_t least) noexcept {
@@ -97,37 +105,42 @@ float refined(const Searching& searching, std::size_t person, const ScanOrder& o
     return sum;
 }
 
-// Puts the lists of probes of few fingers in a better order, and cuts them to what is compared.
+// Cuts the lists of probes of few fingers to what is compared: the first as they are, and of the
+// others those that are more promising on a closer look.
 void refine_few(const Searching& searching, const std::vector<std::vector<LookedAt>>& looked,
                 std::vector<std::vector<Ranked>>& lists) {
     std::vector<ScanOrder> orders;
+    std::vector<std::size_t> trusted(lists.size());
     std::vector<std::vector<Finalist>> scored(lists.size());
     for (std::size_t person = 0; person < lists.size(); ++person) {
         const ReadyProbes::Person& probe = searching.probes.people()[person];
         orders.push_back(scan_order(probe, searching.search.positions));
         if (few_fingers(probe)) {
-            scored[person].resize(lists[person].size());
+            trusted[person] = std::min(
+                lists[person].size(), share_of(shares_of(probe).trusted, looked[person].size(), 0));
+            scored[person].resize(lists[person].size() - trusted[person]);
         }
     }
     for_each_listed(searching, scored, [&](std::size_t person, std::size_t k) {
-        const PlaceOfRow place = lists[person][k].place;
+        const PlaceOfRow place = lists[person][trusted[person] + k].place;
         scored[person][k] = {refined(searching, person, orders[person], place), place};
     });
     for (std::size_t person = 0; person < lists.size(); ++person) {
-        if (scored[person].empty()) {
+        const ReadyProbes::Person& probe = searching.probes.people()[person];
+        if (!few_fingers(probe)) {
             continue;
         }
-        const std::size_t fingers = searching.probes.people()[person].fingers.size();
         std::vector<Finalist>& of_person = scored[person];
         // Equal ones stay in the order of the shortlist.
         std::stable_sort(of_person.begin(), of_person.end(),
                          [](const Finalist& a, const Finalist& b) { return a.score > b.score; });
-        of_person.resize(std::min(of_person.size(),
-                                  share_of(kSharesOfFew[fingers].compared, looked[person].size(),
-                                           most_compared(searching.search))));
-        lists[person].clear();
+        const std::size_t room = share_of(shares_of(probe).compared, looked[person].size(),
+                                          most_compared(searching.search));
+        lists[person].resize(trusted[person]);
         for (const Finalist& one : of_person) {
-            lists[person].push_back({0, one.place});
+            if (lists[person].size() < room) {
+                lists[person].push_back({0, one.place});
+            }
         }
     }
 }
@@ -183,7 +196,7 @@ std::vector<std::vector<PersonCandidate>> search_in_stages(const Searching& sear
     searching.pool.run(looked.size(), [&](std::size_t, std::size_t person) {
         searching.check();
         const ReadyProbes::Person& probe = searching.probes.people()[person];
-        const double share = few_fingers(probe) ? kSharesOfFew[probe.fingers.size()].refined : 0.0;
+        const double share = few_fingers(probe) ? shares_of(probe).refined : 0.0;
         lists[person] = shortlist(searching.snapshot, looked[person],
                                   share_of(share, looked[person].size(), most_compared(search)));
     });

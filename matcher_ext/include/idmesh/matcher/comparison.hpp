@@ -20,7 +20,7 @@ using Template = std::variant<FingerTemplate, IrisTemplate, FaceTemplate>;
 
 Modality modality_of(const Template& any) noexcept;
 
-// What the pairing of two fingerprints is judged by; all 0 where nothing pairs.
+// What the pairing of two fingerprints is judged by; where nothing pairs all are 0 but `most`.
 struct FingerFeatures {
     float pairs;      // of minutiae
     float coverage;   // pairs over the minutiae that the overlap has, of the side with fewer
@@ -28,6 +28,9 @@ struct FingerFeatures {
     float turned;     // squared directions left over, in 100 square 256ths of the turn, added
     float unpaired;   // minutiae in the overlap, of both sides
     float agreement;  // root of how well every two seeds agree, added
+    float company;    // root of how well each pair agrees with its three best companions, added
+    float clear;      // clarity of both minutiae of each pair, multiplied, then added
+    float most;       // minutiae of the finger that has more: they pair by chance
 };
 
 // Symmetric.

@@ -17,11 +17,16 @@
 
 namespace idmesh::matcher {
 
-// The shares of a gallery that are worth refining and comparing: docs/MATCHING_FINGERS.md has what
-// they lose.
-inline constexpr double kRefineShare = 0.20;
-inline constexpr double kCompareShare = 0.02;
-inline constexpr std::size_t kLeastCompared = 200;
+// What a search by one finger looks at closer, as shares of the gallery: of the rows as the scan
+// orders them the first are compared, the next are refined, and the first of these are compared
+// too. The fewer minutiae a probe has, the less they say and the less time they take, so that the
+// shares go against their number. docs/MATCHING_FINGERS.md has what is lost.
+struct FingerShares {
+    double trusted;   // by the scan alone
+    double refined;   // with the trusted ones
+    double compared;  // with the trusted ones
+};
+FingerShares finger_shares(std::size_t minutiae) noexcept;
 
 // A probe made ready to be compared with many rows, in as many threads as one likes.
 class FingerProbe {
@@ -55,7 +60,8 @@ class FingerColumn {
               std::uint16_t* scores) const noexcept;
 
     // Between the stages: how well the most alike minutiae of those that a scan looks at agree on
-    // one motion, higher is more alike, 0 where none do. The row is not absent.
+    // one motion, and what share of them it pairs; higher is more alike, 0 where none agree. The row
+    // is not absent.
     float refine(std::size_t row, const FingerProbe& probe) const noexcept;
 
     // Stage 2: what finger_similarity() gives for the template that was put. The row is not absent.
