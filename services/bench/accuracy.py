@@ -135,8 +135,9 @@ def _shortlisted(
     promise = column.refine(probe, np.arange(len(strangers), dtype=np.uint32))
     others = np.sort(promise[strangers & looked_at & ~at_once])[::-1]
     room = compared - int((strangers & at_once).sum())
-    promising = promise > others[room] if room < len(others) else np.ones_like(strangers)
-    return at_once | (looked_at & promising)
+    promising = promise > (others[room] if room < len(others) else -1.0)
+    shortlisted: NDArray[np.bool_] = at_once | (looked_at & promising)
+    return shortlisted
 
 
 def _print_two_stages(templates: Sequence[IrisTemplate], pairs: Pairs) -> None:

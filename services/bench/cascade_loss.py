@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.progress import track
 
-from matcher_ext.people import People
+from matcher_ext.people import People, Positions
 from matcher_ext.person_score import score_at_fpir
 from matcher_ext.synthetic import USUAL_BAD_CAPTURES, Population
 from matcher_ext.templates import FaceTemplate, FingerTemplate, IrisTemplate, Template
@@ -18,6 +18,13 @@ BATCH: Final = 64
 # So few probes at a time have the fingers of everybody scanned.
 FEW: Final = 4
 _FPIR: Final = 1e-3
+_SEARCHED_AS: Final = {
+    Positions.GIVEN: "",
+    Positions.SWAPPED_HANDS: ", hands swapped",
+    Positions.ANY: ", any position",
+}
+# One in so many of the probes is searched.
+_SHARES: Final = {Positions.GIVEN: 1, Positions.SWAPPED_HANDS: 2, Positions.ANY: 16}
 _CONFIDENCE: Final = 0.95
 
 Person = list[tuple[int, Template]]
@@ -44,38 +51,63 @@ def run(people: int, probes: int) -> None:
     click.echo(
         f"{people} people, candidates from score {least:.1f} (FPIR {_FPIR:g}), usual bad captures"
     )
-    click.echo(f"{'searched by':<40}{'accepted':>10}{'lost':>7}{'at most':>10}")
-    for name, kinds in (
-        ("fingers, irises, face", (FingerTemplate, IrisTemplate, FaceTemplate)),
-        ("fingers, irises", (FingerTemplate, IrisTemplate)),
-        ("fingers", (FingerTemplate,)),
-        ("irises", (IrisTemplate,)),
-    ):
-        given = [
-            (number, probe)
-            for number, session in taken
-            if (probe := [one for one in session if isinstance(one[1], kinds)])
-        ]
-        for size in (FEW, BATCH):
-            # Scanning everybody's fingers takes its time; a part of the probes must do.
-            part = given if size == BATCH else given[: len(given) // 4]
-            accepted, lost = _count(gallery, part, least, size)
-            bound = _at_most(lost, accepted)
-            click.echo(
-                f"{f'{name}, {size} at a time':<40}{accepted:>10}{lost:>7}{100 * bound:>8.2f} %"
-            )
+    click.echo(f"{'searched by':<56}{'accepted':>10}{'lost':>7}{'at most':>10}")
+    for positions in Positions:
+        for name, kinds in (
+            ("fingers, irises, face", (FingerTemplate, IrisTemplate, FaceTemplate)),
+            ("fingers, irises", (FingerTemplate, IrisTemplate)),
+            ("fingers", (FingerTemplate,)),
+            ("irises", (IrisTemplate,)),
+        ):
+            given = [
+                (number, _misplaced(probe, positions))
+                for number, session in taken
+                if (probe := [one for one in session if isinstance(one[1], kinds)])
+            ]
+            for size in (FEW, BATCH):
+                # Scanning everybody's fingers takes its time, the more so in more places; a part
+                # of the probes must do.
+                share = _SHARES[positions] * (1 if size == BATCH else 4)
+                part = given[: len(given) // share]
+                accepted, lost = _count(gallery, part, least, size, positions)
+                bound = _at_most(lost, accepted)
+                what = f"{name}{_SEARCHED_AS[positions]}, {size} at a time"
+                click.echo(f"{what:<56}{accepted:>10}{lost:>7}{100 * bound:>8.2f} %")
+
+
+def _misplaced(probe: Person, positions: Positions) -> Person:
+    """Put samples where the search has to look for them: other hands, or anywhere."""
+    if positions is Positions.GIVEN:
+        return probe
+    further = 5 if positions is Positions.SWAPPED_HANDS else 3
+    moved: Person = []
+    for position, template in probe:
+        if isinstance(template, FingerTemplate):
+            moved.append(((position - 1 + further) % 10 + 1, template))
+        elif isinstance(template, IrisTemplate):
+            moved.append((3 - position, template))
+        else:
+            moved.append((position, template))
+    return moved
 
 
 def _count(
-    gallery: People, given: Sequence[tuple[int, Person]], least: float, size: int
+    gallery: People,
+    given: Sequence[tuple[int, Person]],
+    least: float,
+    size: int,
+    positions: Positions,
 ) -> tuple[int, int]:
     accepted = lost = 0
     for first in range(0, len(given), size):
         batch = given[first : first + size]
-        answers = gallery.identify([probe for _, probe in batch], min_score=least)
+        probes = [probe for _, probe in batch]
+        answers = gallery.identify(probes, min_score=least, positions=positions)
         for (number, probe), answer in zip(batch, answers, strict=True):
             mate = _reference_id(number)
-            if mate in gallery and gallery.verify(mate, probe).score >= least:
+            if mate not in gallery:
+                continue
+            if gallery.verify(mate, probe, positions=positions).score >= least:
                 accepted += 1
                 lost += all(one.reference_id != mate for one in answer.candidates)
     return accepted, lost

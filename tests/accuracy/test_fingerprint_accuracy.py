@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 from matcher_ext import FingerTemplate, similarity, threshold_at_fmr
-from matcher_ext.columns import FingerColumn
+from matcher_ext.columns import FingerColumn, finger_shares
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("IDMESH_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -77,7 +77,7 @@ def leader() -> Measured:
 def test_the_pooled_eer_is_within_one_per_cent(leader: Measured) -> None:
     everything = np.ones_like(leader.mated)
     assert leader.mated.sum() == 1120
-    assert leader.eer(everything) <= 0.010
+    assert leader.eer(everything) <= 0.007
     assert leader.eer(leader.held_out) <= 0.010
 
 
@@ -91,11 +91,10 @@ def test_fingers_not_seen_keep_the_thresholds_promise(leader: Measured) -> None:
 
 def test_minutiae_of_a_plainer_extractor_are_matched_too() -> None:
     mindtct = measure("mindtct")
-    assert mindtct.eer(np.ones_like(mindtct.mated)) <= 0.03
+    assert mindtct.eer(np.ones_like(mindtct.mated)) <= 0.02
 
 
 def test_the_shortlists_lose_next_to_no_mate_that_would_be_accepted() -> None:
-    """Refined are the first 20 % by stage 1, compared the first 2 % of all by their agreement."""
     _, templates, finger = templates_of("leader")
     column = FingerColumn(len(templates))
     column.extend(templates)
@@ -103,17 +102,28 @@ def test_the_shortlists_lose_next_to_no_mate_that_would_be_accepted() -> None:
     least = threshold_at_fmr(1e-4)
     lost = accepted = 0
     for probe, template in enumerate(templates):
+        shares = finger_shares(template)
         strangers = finger != finger[probe]
-        scores = column.scan(template)
-        refined = column.refine(template, rows)
-        first = np.sort(scores[strangers])[::-1][round(0.20 * strangers.sum())]
-        shortlist = strangers & (scores >= first)
+        count = int(strangers.sum())
+        scores, promise = column.scan(template), column.refine(template, rows)
         mates = rows[~strangers & (rows != probe)]
         for mate in mates[column.compare(template, mates) >= least]:
             before = int((scores[strangers] >= scores[mate]).sum())
-            before_refined = int((refined[shortlist] >= refined[mate]).sum())
-            lost += before >= 0.20 * strangers.sum() or before_refined >= 0.02 * strangers.sum()
+            more_promising = int((promise[strangers] >= promise[mate]).sum())
+            compared = before < shares.trusted * count or (
+                (before < shares.refined * count or shares.refined == 1.0)
+                and more_promising < (shares.compared - shares.trusted) * count
+            )
+            lost += not compared
             accepted += 1
     print(f"lost {lost} of {accepted}")
-    assert accepted > 2000
-    assert lost <= 0.002 * accepted
+    assert accepted > 2100
+    assert lost <= 0.001 * accepted
+
+
+def test_poor_prints_are_searched_wider() -> None:
+    _, templates, _ = templates_of("leader")
+    by_minutiae = sorted(templates, key=lambda one: one.minutiae)
+    poor, rich = finger_shares(by_minutiae[0]), finger_shares(by_minutiae[-1])
+    assert poor.refined == 1.0
+    assert rich.trusted < rich.compared < rich.refined < 0.25
