@@ -50,7 +50,8 @@ const FingerKernels& kernels_here() noexcept {
 }  // namespace
 
 FingerShares finger_shares(std::size_t minutiae) noexcept {
-    const auto count = static_cast<double>(std::clamp<std::size_t>(minutiae, 1, kScanProbeMinutiae));
+    const auto count =
+        static_cast<double>(std::clamp<std::size_t>(minutiae, 1, kScanProbeMinutiae));
     const auto share = [&](double of_one) { return std::min(1.0, of_one / count); };
     return {share(kTrusted), share(kRefined), share(kCompared)};
 }

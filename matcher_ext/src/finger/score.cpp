@@ -200,7 +200,8 @@ float finger_promise(const FingerPoints& probe, const FingerPoints& reference,
         return std::sqrt(clear);
     }
     const pairing::Overlap overlap =
-        find_overlap(probe, pairing::reach_of(probe), reference, pairing::reach_of(reference), motion);
+        find_overlap(probe, pairing::reach_of(probe), reference, pairing::reach_of(reference),
+                     motion);
     return std::sqrt(clear) + kCoverageInPromise * coverage_of(found, overlap);
 }
 

@@ -60,8 +60,8 @@ class FingerColumn {
               std::uint16_t* scores) const noexcept;
 
     // Between the stages: how well the most alike minutiae of those that a scan looks at agree on
-    // one motion, and what share of them it pairs; higher is more alike, 0 where none agree. The row
-    // is not absent.
+    // one motion, and what share of the overlap it pairs; higher is more alike, 0 where none agree.
+    // The row is not absent.
     float refine(std::size_t row, const FingerProbe& probe) const noexcept;
 
     // Stage 2: what finger_similarity() gives for the template that was put. The row is not absent.
