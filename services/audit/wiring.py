@@ -56,6 +56,7 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
             member.background.append(follower.run)
         _serve(config, member, log, ObjectFiles(objects), telemetry)
         member.serve_keys([member.column(each) for each in holdings.COLUMNS])
+        member.verify_operators()
         yield Built(name=NAME, server=member.server, background=member.background)
 
 

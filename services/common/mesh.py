@@ -14,7 +14,7 @@ from typing import Any
 from idmesh.feed.v1 import feed_service_pb2, feed_service_pb2_grpc
 from idmesh.keys.v1 import keys_service_pb2, keys_service_pb2_grpc
 
-from services.common import feed, rotation, rpc
+from services.common import feed, rotation, rpc, tokens
 from services.common.config import ServiceConfig
 from services.common.patience import patiently
 from services.common.postgres import Database
@@ -71,6 +71,12 @@ class Membership:
             keys_service_pb2.DESCRIPTOR.services_by_name["KeysService"],
         )
         self.background.append(rewrapper.run)
+
+    def verify_operators(self) -> None:
+        """Judge operators' tokens by what access says, which is followed in the background."""
+        trust = tokens.TokenTrust(tokens.source(self.channels.get("access")))
+        self.server.verify_operators(trust)
+        self.background.append(trust.run)
 
 
 @asynccontextmanager

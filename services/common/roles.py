@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.common import rpc
-from services.common.errors import PermissionDenied
+from services.common.errors import PermissionDenied, Unauthenticated
 
 
 def require(*roles: str) -> rpc.Call:
@@ -12,9 +12,12 @@ def require(*roles: str) -> rpc.Call:
     A caller inside the mesh is known by its certificate, and the RPC's own list lets it in.
 
     Raises:
+        Unauthenticated: TOKEN_MISSING, the call came through the edge and proves no operator.
         PermissionDenied: ROLE_MISSING.
     """
     call = rpc.current_call()
+    if call.caller == "envoy" and call.operator is None:
+        raise Unauthenticated("TOKEN_MISSING", "An operator's token is needed.")
     if call.caller == "envoy" and call.roles.isdisjoint(roles):
         raise PermissionDenied("ROLE_MISSING", f"Needed: {' or '.join(sorted(roles))}.")
     return call

@@ -59,6 +59,7 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
         _serve(member, config, store=store, keys=keys, clock=clock, fill=fill)
         member.serve_feed()
         member.serve_keys(_holdings(member))
+        member.verify_operators()
         uses = feed.Follower(
             feed.source(member.channels.get("authentication")),
             member.database,

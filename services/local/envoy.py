@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ class Edge:
     binary: Path
     descriptor_set: Path
     trust_domain: str = "idmesh.local"
+    issuers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def config_file(self) -> Path:
@@ -134,7 +135,7 @@ def _listener(edge: Edge, methods: Sequence[Method]) -> Json:
         "access_log": [envoy_filters.access_log()],
         "local_reply_config": envoy_filters.local_replies(),
         "route_config": {"name": "edge", "virtual_hosts": [virtual_host(methods)]},
-        "http_filters": envoy_filters.chain(methods, edge.descriptor_set),
+        "http_filters": envoy_filters.chain(methods, edge.descriptor_set, edge.issuers),
     }
     return {
         "name": "edge",

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from services.local.edge_api import JSON_BODY, LARGE_BODY, Binding, Method
+from services.local.envoy_tokens import TOKEN_ERRORS, operator_tokens
 
 Json = dict[str, Any]
 
 TYPES = "type.googleapis.com/envoy.extensions.filters.http"
-TOKEN_ISSUER = "https://idmesh.local"  # noqa: S105 - a name
-TOKEN_AUDIENCE = "idmesh"  # noqa: S105 - a name
 # What the client itself sent: the transcoder makes every request look like gRPC. For the choice of
 # an error's shape only; it goes no further than the edge.
 CLIENT_TYPE = "x-idmesh-client-type"
-JWKS_PATH = "/.well-known/jwks.json"
 CHECK_TIMEOUT = "2s"
+# gRPC has no 401 with a body of its own: these put the status in a header, which ends here.
+SPEAKS_STATUS = frozenset({"idmesh.access.v1.OAuthService"})
+_STATUS_FROM_HEADER = """
+function envoy_on_response(handle)
+  local status = handle:headers():get("x-idmesh-status")
+  if status then
+    handle:headers():remove("x-idmesh-status")
+    if string.match(status, "^[45]%d%d$") then
+      handle:headers():replace(":status", status)
+    end
+  end
+end
+"""
 BODY_REFUSED = 400
 LARGEST_ANSWER = 16 * 1024 * 1024
 
@@ -42,7 +53,9 @@ OWN_ERRORS: Sequence[tuple[int, int, str, str]] = (
 )
 
 
-def chain(methods: Sequence[Method], descriptor_set: Path) -> list[Json]:
+def chain(
+    methods: Sequence[Method], descriptor_set: Path, issuers: Mapping[str, Mapping[str, Any]]
+) -> list[Json]:
     """The filters. Order is meaning: see each."""
     filters = [
         _strip_headers(),
@@ -51,12 +64,20 @@ def chain(methods: Sequence[Method], descriptor_set: Path) -> list[Json]:
         _filter("buffer", "buffer.v3.Buffer", max_request_bytes=LARGE_BODY),
         # Before it too: what the transcoder does not know it drops, and nobody would ever see.
         _body_checks(),
+        # Before it as well: an answer passes the filters the other way round.
+        _filter("lua", "lua.v3.Lua"),
         _transcoder(methods, descriptor_set),
     ]
     # After it, so that one rule by gRPC path holds for REST, gRPC and gRPC-web alike.
     guarded = [method for method in methods if method.needs_operator]
     if guarded:
-        filters.append(_operator_tokens(guarded))
+        filters.append(
+            _filter(
+                "jwt_authn",
+                "jwt_authn.v3.JwtAuthentication",
+                **operator_tokens([method.path for method in guarded], issuers),
+            )
+        )
     return [*filters, _filter("router", "router.v3.Router")]
 
 
@@ -146,36 +167,14 @@ def _transcoder(methods: Sequence[Method], descriptor_set: Path) -> Json:
     )
 
 
-def _operator_tokens(guarded: Sequence[Method]) -> Json:
-    provider = {
-        "issuer": TOKEN_ISSUER,
-        "audiences": [TOKEN_AUDIENCE],
-        "require_expiration": True,
-        "clock_skew_seconds": 10,
-        "remote_jwks": {
-            "http_uri": {
-                "uri": f"https://localhost{JWKS_PATH}",
-                "cluster": "edge_itself",
-                "timeout": "3s",
-            },
-            "cache_duration": "60s",
-            "retry_policy": {"num_retries": 2},
-        },
-        "claim_to_headers": [
-            {"header_name": "x-idmesh-operator", "claim_name": "sub"},
-            {"header_name": "x-idmesh-roles", "claim_name": "roles"},
-        ],
+def answers_status(method: Method) -> Json | None:
+    """The settings of a route whose service says the HTTP status itself, as OAuth's errors need."""
+    if method.grpc_service not in SPEAKS_STATUS:
+        return None
+    return {
+        "@type": f"{TYPES}.lua.v3.LuaPerRoute",
+        "source_code": {"inline_string": _STATUS_FROM_HEADER},
     }
-    rules = [
-        {"match": {"path": method.path}, "requires": {"provider_name": "operator"}}
-        for method in guarded
-    ]
-    return _filter(
-        "jwt_authn",
-        "jwt_authn.v3.JwtAuthentication",
-        providers={"operator": provider},
-        rules=rules,
-    )
 
 
 def access_log() -> Json:
@@ -203,7 +202,24 @@ def access_log() -> Json:
 
 def local_replies() -> Json:
     """Envoy's own errors as JSON. On gRPC they stay what they are: a status in the trailers."""
-    return {"mappers": [_service_reply(), *(_local_reply(*row) for row in OWN_ERRORS)]}
+    refused = (_token_reply(*row) for row in TOKEN_ERRORS)
+    others = (_local_reply(*row) for row in OWN_ERRORS)
+    return {"mappers": [_service_reply(), *refused, *others]}
+
+
+def _token_reply(detail: str, reason: str, message: str) -> Json:
+    """Why a token was refused, by what the filter says of it; always as somebody unknown."""
+    kind = "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
+    expression = f"response.code_details.startsWith('jwt_authn') && {detail}"
+    said = {
+        "extension_filter": {
+            "name": "envoy.access_loggers.extension_filters.cel",
+            "typed_config": {"@type": kind, "expression": expression},
+        }
+    }
+    reply = _local_reply(401, 16, reason, message)
+    filters = {"and_filter": {"filters": [said, _is_rest()]}}
+    return {**reply, "filter": filters, "status_code": 401}
 
 
 def _service_reply() -> Json:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.local.edge_api import JSON_BODY, SMALL_BODY, Binding, Method
-from services.local.envoy_filters import CLIENT_TYPE, body_check
+from services.local.envoy_filters import CLIENT_TYPE, answers_status, body_check
 
 Json = dict[str, Any]
 
@@ -20,6 +20,7 @@ TIMEOUT_S = 30
 UPLOAD_TIMEOUT_S = 600
 BUFFER = "envoy.filters.http.buffer"
 BODY_CHECK = "envoy.filters.http.ext_authz"
+LUA = "envoy.filters.http.lua"
 TRANSCODER = "envoy.filters.http.grpc_json_transcoder"
 INDEX = {"name": "idmesh", "openapi": "/openapi.json"}
 
@@ -83,6 +84,7 @@ def _method(method: Method) -> Json:
         "typed_per_filter_config": {
             BUFFER: _body_limit(method.largest_body),
             BODY_CHECK: body_check(None, method),
+            **_status(method),
         },
     }
 
@@ -100,8 +102,14 @@ def _rest(method: Method, binding: Binding) -> Json:
         "typed_per_filter_config": {
             BUFFER: _body_limit(limit),
             BODY_CHECK: body_check(binding, method),
+            **_status(method),
         },
     }
+
+
+def _status(method: Method) -> Json:
+    settings = answers_status(method)
+    return {LUA: settings} if settings is not None else {}
 
 
 def _nothing() -> Json:

@@ -17,6 +17,8 @@ from typing import IO, Any
 from services.local.problems import Problem
 
 FORMAT = 1
+# Whose operators may come in; the only file of a folder that is not ours to write.
+ISSUERS = "issuers.toml"
 # The kernel's limit for the path of a unix socket is 107 bytes; PostgreSQL adds the longest name.
 LONGEST_SOCKET_FOLDER = 107 - len("/.s.PGSQL.65535.lock")
 
@@ -110,7 +112,7 @@ def open_folder(root: Path) -> DataFolder:
     if not folder.root.exists():
         folder.root.mkdir(parents=True, mode=0o700)
     if not folder.version_file.exists():
-        if any(folder.root.iterdir()):
+        if any(each.name != ISSUERS for each in folder.root.iterdir()):
             raise Problem(
                 f"{folder.root} is not empty and no idmesh data folder.",
                 "Choose another with --data-folder.",

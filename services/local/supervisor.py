@@ -20,6 +20,7 @@ from services.local import (
     envoy,
     health,
     isolation,
+    issuers,
     leftovers,
     logs,
     migrations,
@@ -32,6 +33,7 @@ from services.local import ports as port_block
 from services.local.binaries import Binaries, find
 from services.local.children import Child, Spec
 from services.local.control import ControlServer
+from services.local.envoy_tokens import TOKEN_ISSUER
 from services.local.folder import DataFolder, locked, open_folder
 from services.local.status import Report, as_lines, describe, urls
 from vault.bootstrap.minting import Minter
@@ -100,7 +102,13 @@ class Supervisor:
             isolation.choose(folder, binaries), binaries.postgres_major, ports["postgres"]
         )
         self._bao = openbao.OpenBao(folder, ports, binaries.openbao)
-        self._edge = envoy.Edge(folder, ports, binaries.envoy, folder.config / "idmesh.pb")
+        self._edge = envoy.Edge(
+            folder,
+            ports,
+            binaries.envoy,
+            folder.config / "idmesh.pb",
+            issuers=issuers.read(folder, TOKEN_ISSUER),
+        )
         self._control = ControlServer(folder, self.status, lambda: self._state, self.ended.set)
 
     async def start(self) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from services.local import toml
+from services.local import issuers, toml
+from services.local.envoy_tokens import TOKEN_AUDIENCE, TOKEN_ISSUER
 from services.local.folder import DataFolder, write_private
 from services.local.ports import Ports
 
@@ -136,11 +137,18 @@ def _service(
         }
     if service in WITH_OBJECTS:
         table["objects"] = {"url": (folder.objects / service).as_uri()}
-    return table | _own_settings(service, ports)
+    return table | _own_settings(service, folder, ports)
 
 
-def _own_settings(service: str, ports: Ports) -> dict[str, Any]:
+def _own_settings(service: str, folder: DataFolder, ports: Ports) -> dict[str, Any]:
     """What only one service's Config knows."""
+    if service == "access":
+        return {
+            "issuer": TOKEN_ISSUER,
+            "audience": TOKEN_AUDIENCE,
+            "public_url": f"https://localhost:{ports['edge']}",
+            "trusted_issuers": issuers.read(folder, TOKEN_ISSUER),
+        }
     if service == "processing":
         # A killed worker's registration waits for its lease to end; here nothing is so far away
         # that a living worker would be late with its word.

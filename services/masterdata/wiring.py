@@ -56,6 +56,7 @@ async def build(
         member.serve_keys(
             [holdings.PacketCertificates(member.database, overlap, machines.renew_rotated)]
         )
+        member.verify_operators()
 
         async def renew() -> None:
             await _renew_forever(machines, config.renew_every_s)

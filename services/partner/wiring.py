@@ -102,6 +102,7 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
         )
         member.serve_feed()
         member.serve_keys([member.column(each) for each in holdings.COLUMNS])
+        member.verify_operators()
         every_s = config.certificates_every_s
 
         async def warn() -> None:

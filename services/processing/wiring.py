@@ -160,6 +160,7 @@ def _serve(
         services["AdjudicationService"],
     )
     member.serve_feed()
+    member.verify_operators()
 
 
 async def _receive(connection: Connection, received: Received) -> None:

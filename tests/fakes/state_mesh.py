@@ -1,7 +1,8 @@
 """The services that turn a packet into a UIN, all real, in this process over real mTLS.
 
 masterdata, registration, processing, abis and identity on one PostgreSQL and one OpenBao.
-Notification and authentication are stood in for: one takes messages, the other has a feed.
+Notification, authentication and access are stood in for: one takes messages, one has a feed, one
+tells how tokens are verified.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 import grpc
 from google.protobuf.message import Message
 from idmesh.abis.v1 import abis_service_pb2, abis_service_pb2_grpc
+from idmesh.access.v1 import access_service_pb2, access_service_pb2_grpc
 from idmesh.feed.v1 import feed_service_pb2, feed_service_pb2_grpc
 from idmesh.identity.v1 import identity_service_pb2_grpc
 from idmesh.masterdata.v1 import masterdata_pb2, masterdata_service_pb2, masterdata_service_pb2_grpc
@@ -41,9 +43,10 @@ from services.registration_client import StationClient
 from tests.builders import a_machine_key, public_der
 from tests.fakes import databases, vaults
 from tests.fakes.servers import PostgresServer, VaultServer, free_port
+from tests.fakes.tokens import TokenAccess, TokenMaker
 
 REAL = ("masterdata", "registration", "processing", "abis", "identity")
-STOOD_IN = ("notification", "authentication")
+STOOD_IN = ("notification", "authentication", "access")
 CENTRE, MACHINE = "10001", "10077"
 
 
@@ -93,6 +96,7 @@ class StateMesh:
         self.peers = {name: f"ipv4:127.0.0.1:{port}" for name, port in self._ports.items()}
         self.databases: dict[str, Database] = {}
         self.mailbox = Mailbox()
+        self.tokens = TokenMaker()
 
     @property
     def tls(self) -> TlsConfig:
@@ -258,6 +262,12 @@ class StateMesh:
                 notification_service_pb2_grpc.add_NotificationServiceServicer_to_server,
                 self.mailbox,
                 notification_service_pb2.DESCRIPTOR.services_by_name["NotificationService"],
+            )
+        if name == "access":
+            server.add(
+                access_service_pb2_grpc.add_AccessServiceServicer_to_server,
+                TokenAccess(self.tokens),  # type: ignore[abstract]
+                access_service_pb2.DESCRIPTOR.services_by_name["AccessService"],
             )
         await server.start()
         self._stack.push_async_callback(server.drain, 0.2)

@@ -12,7 +12,9 @@ import pytest
 import pytest_asyncio
 
 from services.local.demo.command import Mesh, connect
+from services.local.folder import ISSUERS
 from services.local.sandbox.partner import RelyingParty
+from tests.fakes.foreign_issuer import ForeignIssuer, foreign_issuer
 from tests.fakes.mesh import Enrolled, World, open_world
 from tests.fakes.mesh_otlp import Received, receiver
 from tests.fakes.mesh_process import start, stop, tails
@@ -56,12 +58,23 @@ def otlp() -> Iterator[Received]:
 
 
 @pytest.fixture(scope="session")
-def mesh(otlp: Received, request: pytest.FixtureRequest) -> Iterator[Mesh]:
+def elsewhere() -> Iterator[ForeignIssuer]:
+    """An issuer that the mesh trusts by configuration."""
+    with foreign_issuer() as issuer:
+        yield issuer
+
+
+@pytest.fixture(scope="session")
+def mesh(
+    otlp: Received, elsewhere: ForeignIssuer, request: pytest.FixtureRequest
+) -> Iterator[Mesh]:
     """A whole mesh in a folder of its own."""
     # Short, so that its sockets lie inside it.
     parent = Path(tempfile.mkdtemp(prefix="idm"))
     folder = parent / "data"
     request.session.stash[DATA_FOLDER] = folder
+    folder.mkdir(mode=0o700)
+    (folder / ISSUERS).write_text(elsewhere.toml())
     try:
         start(folder, otlp)
         yield connect(folder)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -28,36 +28,11 @@ from idmesh.processing.v1 import (
 
 from services.common.mosip_wire import base64url
 from services.synthetic import Person
+from tests.fakes.edge_client import Rest, edge
 from tests.fakes.mesh import PAUSED, Enrolled, World, within
 from tests.fakes.mesh_process import TREE
 
 EVERY_ROLE = ("ADJUDICATOR", "AUDITOR", "IDENTITY_ADMIN", "MASTERDATA_ADMIN", "PARTNER_ADMIN")
-
-
-@dataclass(frozen=True)
-class Rest:
-    """The typed API with a token."""
-
-    world: World
-    token: str
-
-    async def call(
-        self, method: str, path: str, document: object = None
-    ) -> tuple[int, dict[str, Any]]:
-        """Return status and document; every answer is JSON."""
-        headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
-        async with (
-            aiohttp.ClientSession() as session,
-            session.request(
-                method,
-                self.world.mesh.urls["api"] + path,
-                json=document,
-                headers=headers,
-                ssl=self.world.tls_context(),
-            ) as response,
-        ):
-            assert response.content_type == "application/json"
-            return response.status, await response.json()
 
 
 async def token_of(world: World, name: str, roles: tuple[str, ...]) -> str:
@@ -289,7 +264,9 @@ async def test_an_rpc_between_services_is_not_to_be_reached_from_outside(
         assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-async def test_an_operator_who_is_made_inactive_gets_no_further_token(world: World) -> None:
+async def test_an_operator_who_is_made_inactive_gets_no_further_token_and_keeps_none(
+    world: World,
+) -> None:
     made = await world.operator.access.PutOperator(
         access_service_pb2.PutOperatorRequest(operator_id="leaver", roles=(), active=True)
     )
@@ -298,7 +275,9 @@ async def test_an_operator_who_is_made_inactive_gets_no_further_token(world: Wor
         "client_id": "leaver",
         "client_secret": made.secret,
     }
-    assert (await Rest(world, "").call("POST", "/v1/access/token", login))[0] == 200
+    status, answer = await Rest(world, "").call("POST", "/v1/access/token", login)
+    assert status == 200
+    assert (await Rest(world, answer["access_token"]).call("GET", "/v1/partners"))[0] == 403
     await world.operator.access.PutOperator(
         access_service_pb2.PutOperatorRequest(operator_id="leaver", roles=(), active=False)
     )
@@ -308,10 +287,12 @@ async def test_an_operator_who_is_made_inactive_gets_no_further_token(world: Wor
 
     await within(1.0, refused)
 
+    async def ended() -> bool:
+        _, refusal = await Rest(world, answer["access_token"]).call("GET", "/v1/partners")
+        return bool(refusal["details"][0]["reason"] == "OPERATOR_REVOKED")
 
-def edge(world: World) -> grpc.aio.Channel:
-    credentials = grpc.ssl_channel_credentials(world.mesh.ca_file.read_bytes())
-    return grpc.aio.secure_channel(world.mesh.target, credentials)
+    # Also the token that was given before, long before it expires.
+    await within(3.0, ended)
 
 
 async def test_an_operator_sends_abis_a_message_at_the_command_line(world: World) -> None:

@@ -28,6 +28,22 @@ path "core/transit/hmac/operator/sha2-256" {
   capabilities = ["update"]
 }
 
+path "core/transit/keys/operator-factor" {
+  capabilities = ["read"]
+}
+
+path "core/transit/encrypt/operator-factor" {
+  capabilities = ["update"]
+}
+
+path "core/transit/decrypt/operator-factor" {
+  capabilities = ["update"]
+}
+
+path "core/transit/rewrap/operator-factor" {
+  capabilities = ["update"]
+}
+
 path "core/transit/keys/token-signer" {
   capabilities = ["read"]
 }

@@ -1,97 +1,156 @@
-"""Operators; every change and every token is audited in its own commit."""
+"""Operators; every change is audited in its own commit."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
-from services.access.domain.operator import Operator, Secret
-from services.common import audit
-from services.common.postgres import Connection, Database, load_queries
+import asyncpg
 
-QUERIES = load_queries(__package__, "queries.sql")
+from services.access.domain.operator import Credentials, Operator, Secret
+from services.access.store import records
+from services.access.store.records import QUERIES
+from services.common.errors import AlreadyExists, NotFound
+from services.common.postgres import Connection, Database, Record
 
 
 class StoredOperators:
-    """Operators in their table."""
+    """Operators in their table.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        tokens_live: for how long a token may be taken after it was issued.
+    """
+
+    def __init__(self, database: Database, tokens_live: timedelta) -> None:
         self._database = database
+        self._tokens_live = tokens_live
 
-    async def put(self, operator: Operator) -> None:
-        """Add an operator, or replace the one with its id."""
+    async def put_client(self, operator: Operator) -> None:
+        """Add a client, or give the one with its id another secret, roles and generation."""
+        assert operator.secret is not None, "a client has a secret"
         async with self._database.transaction() as connection:
-            await connection.execute(
-                QUERIES["put"],
+            generation = await connection.fetchval(
+                QUERIES["put_client"],
                 operator.operator_id,
                 list(operator.roles),
                 operator.active,
                 operator.secret.digest,
                 operator.secret.version,
             )
-            details = {"roles": ",".join(operator.roles), "active": str(operator.active).lower()}
-            await self._audit(connection, "OPERATOR_PUT", operator.operator_id, details=details)
+            if generation is None:
+                raise AlreadyExists("OPERATOR_IS_PERSON", "This is the name of a person.")
+            if generation:
+                end = await _after(connection, self._tokens_live)
+                await records.revoke_all(connection, operator.operator_id, generation, end)
+            await records.done(connection, "OPERATOR_PUT", operator.operator_id, _told(operator))
+
+    async def create_person(self, operator: Operator, credentials: Credentials) -> None:
+        """Add a person."""
+        try:
+            async with self._database.transaction() as connection:
+                await connection.execute(
+                    QUERIES["create_person"],
+                    operator.operator_id,
+                    list(operator.roles),
+                    operator.active,
+                )
+                await connection.execute(
+                    QUERIES["add_credentials"],
+                    operator.operator_id,
+                    credentials.password,
+                    credentials.change_by,
+                )
+                told = _told(operator)
+                await records.done(connection, "OPERATOR_CREATED", operator.operator_id, told)
+        except asyncpg.UniqueViolationError as error:
+            raise AlreadyExists("OPERATOR_EXISTS", "Somebody has this name.") from error
 
     async def get(self, operator_id: str) -> Operator | None:
         """Return an operator."""
         row = await self._database.fetchrow(QUERIES["get"], operator_id)
         if row is None:
             return None
-        return Operator(
-            operator_id=row["operator_id"],
-            roles=tuple(row["roles"]),
-            active=row["active"],
-            secret=Secret(row["secret_version"], row["secret_digest"]),
-            wrong_secrets=row["wrong_secrets"],
-            locked_until=row["locked_until"],
-        )
+        keys: dict[str, str] = {}
+        if not row["person"]:
+            found = await self._database.fetch(QUERIES["client_keys"], operator_id)
+            keys = {each["key_id"]: each["jwk"] for each in found}
+        return _operator(row, keys)
 
-    async def count_wrong_secret(
-        self, operator_id: str, *, allowed: int, locked_until: datetime
-    ) -> None:
-        """Count a wrong secret; lock the operator when there are more than allowed."""
-        async with self._database.transaction() as connection:
-            locked = await connection.fetchval(
-                QUERIES["count_wrong_secret"], operator_id, allowed, locked_until
-            )
-            reason = "OPERATOR_LOCKED" if locked else "SECRET_WRONG"
-            await self._refusal(connection, operator_id, reason)
+    async def listed(self) -> Sequence[tuple[Operator, Credentials | None]]:
+        """Return all operators by id; of a person the credentials too."""
+        rows = await self._database.fetch(QUERIES["listed"])
+        return [
+            (_operator(row, {}), credentials_from(row) if row["person"] else None) for row in rows
+        ]
 
-    async def renew_secret(self, operator_id: str, old: Secret, new: Secret) -> None:
-        """Keep the same secret's hash under a newer key, unless the secret was changed."""
-        await self._database.execute(
-            QUERIES["renew_secret"], operator_id, old.digest, new.digest, new.version
-        )
-
-    async def token_issued(self, operator_id: str, token_id: str) -> None:
-        """Forget the wrong secrets and record that a token is issued."""
-        async with self._database.transaction() as connection:
-            await connection.execute(QUERIES["forget_wrong_secrets"], operator_id)
-            details = {"token_id": token_id}
-            await self._audit(connection, "TOKEN_ISSUED", operator_id, details=details)
-
-    async def token_refused(self, operator_id: str, reason: str) -> None:
-        """Record that a token was refused."""
-        async with self._database.transaction() as connection:
-            await self._refusal(connection, operator_id, reason)
-
-    async def _refusal(self, connection: Connection, operator_id: str, reason: str) -> None:
-        await self._audit(
-            connection,
-            "TOKEN_ISSUED",
-            operator_id,
-            outcome=audit.Outcome.REFUSED,
-            details={"reason": reason},
-        )
-
-    async def _audit(
+    async def change(
         self,
-        connection: Connection,
-        action: str,
         operator_id: str,
         *,
-        outcome: audit.Outcome = audit.Outcome.SUCCEEDED,
-        details: dict[str, str],
+        active: bool | None,
+        roles: tuple[str, ...] | None,
+        tokens_end_at: datetime,
     ) -> None:
-        await audit.record(
-            connection, action, "operator", operator_id.encode(), outcome, details=details
-        )
+        """Change an operator and revoke its tokens."""
+        async with self._database.transaction() as connection:
+            given = list(roles) if roles is not None else None
+            generation = await connection.fetchval(QUERIES["change"], operator_id, active, given)
+            if generation is None:
+                raise NotFound("OPERATOR_UNKNOWN", "Nobody has this name.")
+            await records.revoke_all(connection, operator_id, generation, tokens_end_at)
+            details = {"roles": ",".join(roles)} if roles is not None else {}
+            if active is not None:
+                details["active"] = str(active).lower()
+            await records.done(connection, "OPERATOR_CHANGED", operator_id, details)
+
+    async def end_sessions(self, operator_id: str, reason: str, *, tokens_end_at: datetime) -> None:
+        """Revoke all tokens of an operator, refresh tokens too."""
+        async with self._database.transaction() as connection:
+            generation = await connection.fetchval(QUERIES["raise_generation"], operator_id)
+            if generation is not None:
+                await records.revoke_all(connection, operator_id, generation, tokens_end_at)
+                details = {"reason": reason}
+                await records.done(connection, "OPERATOR_TOKENS_REVOKED", operator_id, details)
+
+    async def add_key(self, client_id: str, key_id: str, jwk: str) -> None:
+        """Give a client a public key."""
+        async with self._database.transaction() as connection:
+            if await connection.fetchval(QUERIES["add_key"], client_id, key_id, jwk) is None:
+                raise NotFound("OPERATOR_UNKNOWN", "There is no such client.")
+            await records.done(connection, "CLIENT_KEY_ADDED", client_id, {"key_id": key_id})
+
+    async def keep_secret(self, operator_id: str, was: Secret, secret: Secret) -> None:
+        """Keep the same secret's hash under another version of the key."""
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                QUERIES["keep_secret"], operator_id, was.digest, secret.digest, secret.version
+            )
+
+
+def credentials_from(row: Record) -> Credentials:
+    """Return a person's credentials of a row that has them."""
+    return Credentials(
+        row["password"], row["change_by"], row["totp"], row["totp_confirmed"], row["last_step"]
+    )
+
+
+async def _after(connection: Connection, life: timedelta) -> datetime:
+    now: datetime = await connection.fetchval("select now()")
+    return now + life
+
+
+def _operator(row: Record, keys: dict[str, str]) -> Operator:
+    digest = row["secret_digest"]
+    return Operator(
+        operator_id=row["operator_id"],
+        roles=tuple(row["roles"]),
+        active=row["active"],
+        secret=Secret(row["secret_version"], digest) if digest is not None else None,
+        person=row["person"],
+        generation=row["generation"],
+        keys=keys,
+    )
+
+
+def _told(operator: Operator) -> dict[str, str]:
+    return {"roles": ",".join(operator.roles), "active": str(operator.active).lower()}

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,8 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 CORRELATION_METADATA = "x-correlation-id"
-OPERATOR_METADATA = "x-idmesh-operator"
-ROLES_METADATA = "x-idmesh-roles"
+AUTHORIZATION_METADATA = "authorization"
 EDGE = "envoy"
 
 
@@ -24,7 +20,7 @@ class Call:
     Args:
         caller: the calling service, the last segment of its SPIFFE id.
         deadline: when to give up, on time.monotonic(); None for a stream without end.
-        operator: the human behind the call, as the edge proved; None from anybody else.
+        operator: whoever the call's token proves; only of calls through the edge.
         roles: that operator's roles.
         method: the full method, `/package.Service/Method`.
     """
@@ -86,18 +82,7 @@ def service_from_spiffe(identities: Iterable[bytes], trust_domain: str) -> str |
     return service if service and "/" not in service else None
 
 
-def roles_from_metadata(value: str | None) -> frozenset[str]:
-    """Return the roles that the edge sends: a comma list, or a JSON list in base64.
-
-    The second is what Envoy makes of a claim that is a list. What is neither gives no role.
-    """
-    if not value:
-        return frozenset()
-    try:
-        padded = value + "=" * (-len(value) % 4)
-        decoded = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError):
-        decoded = [part.strip() for part in value.split(",")]
-    if not isinstance(decoded, list):
-        return frozenset()
-    return frozenset(role for role in decoded if isinstance(role, str) and role)
+def bearer_token(authorization: str | None) -> str | None:
+    """Return the token of an Authorization header (RFC 6750), None if it has none."""
+    kind, _, token = (authorization or "").partition(" ")
+    return token.strip() or None if kind.lower() == "bearer" else None

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, Protocol, TypeAlias
 
 import grpc
 from google.protobuf.message import Message
@@ -27,14 +27,13 @@ from services.common.errors import (
 )
 from services.common.rpc import validation
 from services.common.rpc.call import (
+    AUTHORIZATION_METADATA,
     CORRELATION_METADATA,
     EDGE,
-    OPERATOR_METADATA,
-    ROLES_METADATA,
     Call,
+    bearer_token,
     current_call,
     enter,
-    roles_from_metadata,
     service_from_spiffe,
 )
 from services.common.rpc.observation import Served, server_span
@@ -82,6 +81,25 @@ class Route:
         return self.refuse_unknown_fields
 
 
+class ProvenOperator(Protocol):
+    """Whom a token proves."""
+
+    @property
+    def operator_id(self) -> str:
+        """The name, as the audit log has it."""
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """What the operator may be asked for."""
+
+
+class VerifiesTokens(Protocol):
+    """Judges operators' tokens, without asking anybody."""
+
+    def verify(self, token: str) -> ProvenOperator:
+        """Return the operator; raise Unauthenticated, or Unavailable when it cannot tell."""
+
+
 class _Drained(Exception):
     """Ends a stream without deadline because the server drains."""
 
@@ -91,6 +109,8 @@ class Interceptor:
 
     def __init__(self, trust_domain: str) -> None:
         self._trust_domain = trust_domain
+        # None where no RPC is for operators: what callers prove there, they prove otherwise.
+        self.tokens: VerifiesTokens | None = None
         self._streams: set[_Stream] = set()
         self._draining = False
 
@@ -213,16 +233,24 @@ class Interceptor:
             raise PermissionDenied(
                 "CALLER_NOT_ALLOWED", f"{caller} may not call this.", metadata={"caller": caller}
             )
-        edge = caller == EDGE
-        operator = _text(metadata.get(OPERATOR_METADATA)) if edge else None
-        roles = roles_from_metadata(_text(metadata.get(ROLES_METADATA))) if edge else frozenset()
+        operator, roles = self._operator(caller, metadata)
         left = context.time_remaining()
         limits = [limit for limit in (left, route.max_deadline_s) if limit is not None]
         deadline = time.monotonic() + min(limits) if limits else None
         if deadline is None and self._draining:
             raise _draining()
         correlation = CORRELATION_ID.get()
-        return Call(caller, correlation, deadline, operator or None, roles, route.method)
+        return Call(caller, correlation, deadline, operator, roles, route.method)
+
+    def _operator(self, caller: str, metadata: Metadata) -> tuple[str | None, frozenset[str]]:
+        """Return who the call's own token proves: the edge is not believed about that."""
+        if caller != EDGE or self.tokens is None:
+            return None, frozenset()
+        token = bearer_token(_text(metadata.get(AUTHORIZATION_METADATA)))
+        if token is None:
+            return None, frozenset()
+        proven = self.tokens.verify(token)
+        return proven.operator_id, proven.roles
 
     async def _without_deadline(self, work: _Work, stream: _Stream) -> Any:
         self._streams.add(stream)

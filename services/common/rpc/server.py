@@ -17,7 +17,7 @@ from services.common import telemetry
 from services.common.config import ConfigError, TlsConfig
 from services.common.rpc import certificates, edge_check
 from services.common.rpc.call import EDGE
-from services.common.rpc.interceptor import Handler, Interceptor, Route
+from services.common.rpc.interceptor import Handler, Interceptor, Route, VerifiesTokens
 from services.common.rpc.observation import flush
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -117,6 +117,10 @@ class Server:
         for method in descriptor.methods:
             if EDGE in routes[method.name].callers:
                 self._at_edge[routes[method.name].method] = method
+
+    def verify_operators(self, tokens: VerifiesTokens) -> None:
+        """Judge the tokens of calls through the edge. Without this nobody is an operator here."""
+        self._interceptor.tokens = tokens
 
     def answers(self, caller: str) -> bool:
         """Say whether caller may call anything here that it then waits for.

@@ -66,6 +66,7 @@ class Operator:
         get = self._channels.get
         self.abis = abis_service_pb2_grpc.AbisServiceStub(get("abis"))
         self.access = access_service_pb2_grpc.AccessServiceStub(get("access"))
+        self.people = access_service_pb2_grpc.OperatorServiceStub(get("access"))
         self.masterdata = masterdata_service_pb2_grpc.MasterdataServiceStub(get("masterdata"))
         self.audit = audit_service_pb2_grpc.AuditServiceStub(get("audit"))
         self.audit_log = audit_service_pb2_grpc.AuditLogServiceStub(get("audit"))

@@ -100,7 +100,7 @@ async def test_an_adjudicator_sees_both_records_and_refuses_a_duplicate(mesh: St
     case = await the_case(mesh)
     edge = await mesh.adjudication("envoy")
     roles = {
-        name: (("x-idmesh-operator", "ada"), ("x-idmesh-roles", name))
+        name: (("authorization", f"Bearer {mesh.tokens.token('ada', name)}"),)
         for name in ("ADJUDICATOR", "PARTNER_ADMIN")
     }
     seen = pb.GetCaseRequest(case_id=case.case_id)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from services.common import rpc
 from services.common.config import TlsConfig
 from services.common.errors import PermissionDenied, Unauthenticated, Unavailable
+from services.common.tokens import TokenTrust
 from tests.fakes.mesh_ca import MeshCa
+from tests.fakes.tokens import FORGERIES, TokenMaker
 
 pytestmark = pytest.mark.integration
 
@@ -66,16 +66,53 @@ async def test_the_star_lets_any_service_in_but_not_the_edge(
         await anext(aiter(edge.Count(echo.Request(count=2))))
 
 
-async def test_the_edge_alone_can_name_an_operator(start: Any, stub: Any, echo: Any) -> None:
+async def test_an_operator_is_whom_the_token_proves_and_only_through_the_edge(
+    start: Any, stub: Any, echo: Any
+) -> None:
     running = await start()
-    roles = base64.urlsafe_b64encode(json.dumps(["OFFICER", "ADMIN"]).encode()).decode()
-    claims = (("x-idmesh-operator", "op-7"), ("x-idmesh-roles", roles.rstrip("=")))
+    issuer = TokenMaker()
+    trust = TokenTrust()
+    trust.set(issuer.trust())
+    running.server.verify_operators(trust)
     edge = await stub(running.target, "envoy")
-    answer = await edge.EchoAtEdge(echo.Request(), metadata=claims)
+    token = (("authorization", f"Bearer {issuer.token('op-7', 'ADMIN', 'OFFICER')}"),)
+    answer = await edge.EchoAtEdge(echo.Request(), metadata=token)
     assert (answer.operator, list(answer.roles)) == ("op-7", ["ADMIN", "OFFICER"])
-    claims = (("x-idmesh-operator", "op-7"), ("x-idmesh-roles", "ADMIN"))
-    answer = await (await stub(running.target)).Echo(echo.Request(), metadata=claims)
+    answer = await (await stub(running.target)).Echo(echo.Request(), metadata=token)
     assert (answer.operator, list(answer.roles)) == ("", [])
+    # What the edge used to be believed.
+    claimed = (("x-idmesh-operator", "op-7"), ("x-idmesh-roles", "ADMIN"))
+    answer = await edge.EchoAtEdge(echo.Request(), metadata=claimed)
+    assert (answer.operator, list(answer.roles)) == ("", [])
+
+
+# One that is too long for a header is refused by gRPC.
+@pytest.mark.parametrize("forgery", sorted(set(FORGERIES) - {"too long"}))
+async def test_the_service_itself_refuses_a_bad_token_by_its_own_reason(
+    start: Any, stub: Any, echo: Any, forgery: str
+) -> None:
+    running = await start()
+    issuer = TokenMaker()
+    trust = TokenTrust()
+    trust.set(issuer.trust(revoked_tokens={"revoked"}, least_generations={"leaver": 2}))
+    running.server.verify_operators(trust)
+    edge = await stub(running.target, "envoy")
+    make, reason = FORGERIES[forgery]
+    with pytest.raises(Unauthenticated) as refused:
+        token = f"Bearer {make(issuer)}"
+        await edge.EchoAtEdge(echo.Request(), metadata=(("authorization", token),))
+    assert refused.value.reason == reason
+    assert running.servicer.calls == 0
+
+
+async def test_without_a_word_of_access_no_token_is_good(start: Any, stub: Any, echo: Any) -> None:
+    running = await start()
+    running.server.verify_operators(TokenTrust())
+    edge = await stub(running.target, "envoy")
+    token = (("authorization", f"Bearer {TokenMaker().token('ada')}"),)
+    with pytest.raises(Unavailable) as refused:
+        await edge.EchoAtEdge(echo.Request(), metadata=token)
+    assert refused.value.reason == "TOKEN_TRUST_STALE"
 
 
 def _self_signed(name: str) -> tuple[bytes, bytes]:

@@ -76,7 +76,7 @@ def test_no_body_comes_to_the_transcoder_without_its_service_asked_or_its_bytes_
     owners = {method.path: method for method in methods}
     for route in by_regex:
         check = route["typed_per_filter_config"]["envoy.filters.http.ext_authz"]
-        if route["match"]["safe_regex"]["regex"].startswith("/idauthentication/"):
+        if route["match"]["safe_regex"]["regex"].startswith(("/idauthentication/", "/oauth2/")):
             assert check["disabled"] is True
             continue
         asked = check["check_settings"]
@@ -122,9 +122,12 @@ def test_a_rest_path_is_matched_as_a_whole(template: str, path: str, *, matches:
     assert bool(re.fullmatch(binding.path_regex, path)) is matches
 
 
-def test_mosips_bodies_are_known_as_raw(methods: list[edge_api.Method]) -> None:
+def test_mosips_bodies_and_oauths_forms_are_known_as_raw(methods: list[edge_api.Method]) -> None:
     raw = {method.name for method in methods for binding in method.bindings if binding.raw}
-    assert raw == {"Authenticate", "AuthenticateKyc", "RequestOtp"}
+    assert raw == {
+        *("Authenticate", "AuthenticateKyc", "RequestOtp"),
+        *("Token", "Revoke", "Introspect"),
+    }
 
 
 def test_every_rpc_demands_an_operator_but_those_that_check_callers_themselves(
@@ -132,9 +135,8 @@ def test_every_rpc_demands_an_operator_but_those_that_check_callers_themselves(
 ) -> None:
     guarded = {rule["match"]["path"] for rule in filters(document)["jwt_authn"]["rules"]}
     for method in methods:
-        free = method.owner in {"gateway", "registration"} or method.name in {
-            "IssueToken",
-            "GetJwks",
+        # All of access is on the way to a token.
+        free = method.owner in {"gateway", "registration", "access"} or method.name in {
             *("GetCheckpoint", "GetTile", "GetConsistencyProof", "GetVerifierKeys"),
             "GetCrl",
         }

@@ -25,6 +25,8 @@ OTHERWISE = {
     "idmesh.access.v1.AccessService",
     "idmesh.audit.v1.AuditLogService",
     "idmesh.partner.v1.CertificateStatusService",
+    "idmesh.access.v1.OAuthService",
+    "idmesh.access.v1.OperatorService",
 }
 
 

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import base64
-import json
 import time
 
 import pytest
 
 from services.common import rpc
-from services.common.rpc.call import Call, enter, roles_from_metadata, service_from_spiffe
+from services.common.rpc.call import Call, bearer_token, enter, service_from_spiffe
 
 
 def a_call(deadline: float | None = None) -> Call:
@@ -33,25 +31,20 @@ def test_a_service_is_named_by_exactly_one_spiffe_id(
     assert service_from_spiffe(identities, "idmesh.local") == service
 
 
-def _encoded(value: object) -> str:
-    return base64.b64encode(json.dumps(value).encode()).decode()
-
-
 @pytest.mark.parametrize(
-    ("value", "roles"),
+    ("header", "token"),
     [
-        (None, set()),
-        ("", set()),
-        ("OFFICER", {"OFFICER"}),
-        ("OFFICER, ADMIN,", {"OFFICER", "ADMIN"}),
-        ("role", {"role"}),  # also happens to be base64
-        (_encoded(["OFFICER", "ADMIN"]), {"OFFICER", "ADMIN"}),
-        (_encoded(["OFFICER", 1, None, ""]), {"OFFICER"}),
-        (_encoded({"OFFICER": 1}), set()),
+        (None, None),
+        ("", None),
+        ("Bearer", None),
+        ("Bearer  ", None),
+        ("Basic abc", None),
+        ("Bearer a.b.c", "a.b.c"),
+        ("bearer a.b.c ", "a.b.c"),
     ],
 )
-def test_roles_are_a_list_in_either_form(value: str | None, roles: set[str]) -> None:
-    assert roles_from_metadata(value) == roles
+def test_a_token_is_what_follows_bearer(header: str | None, token: str | None) -> None:
+    assert bearer_token(header) == token
 
 
 def test_what_is_left_of_a_deadline_is_never_negative() -> None:
