@@ -48,7 +48,7 @@ class Elsewhere(click.Group):
         "demo": ("services.local.demo", "Start the mesh and walk a person through it."),
         "bench": ("services.bench.cli", "Measure."),
         "keys": ("services.local.keys.command", "Show, rotate, rewrap, retire keys in Vault."),
-        "operator": ("services.local.administration", "Give an operator roles and a secret."),
+        "operator": ("services.local.administration", "Make, change and help operators; tokens."),
         "vault": ("services.local.vault_anchors", "A new key server; a root token by quorum."),
         "packet": ("services.registration_client.cli", "Build, seal, sync and upload packets."),
     },
