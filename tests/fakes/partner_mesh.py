@@ -165,7 +165,11 @@ async def partner_mesh(
             vault=mesh.vault_config("audit"),
             postgres=mesh.postgres_config("audit"),
             objects=ObjectsConfig(url=(folder / "log").as_uri()),
-            peers={"authentication": mesh.peers["authentication"]},
+            # Nobody at access: no operator comes to audit through the edge here.
+            peers={
+                "authentication": mesh.peers["authentication"],
+                "access": "ipv4:127.0.0.1:1",
+            },
             sources=("authentication",),
             checkpoint_s=0.5,
         )

@@ -12,6 +12,7 @@ from typing import Final
 
 PARTS: Final = {
     "vault": "services.bench.keys.vault_calls",
+    "tokens": "services.bench.keys.tokens",
     "audit": "services.bench.keys.audit",
 }
 
