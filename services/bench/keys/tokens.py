@@ -24,7 +24,7 @@ _KEY: Final = "token-signer"
 
 
 def run(options: Options) -> None:
-    """Measure; print rates, and local signatures against those of the key service."""
+    """Measure; print rates, and how many times those of the key service the local ones are."""
     now = datetime.now(UTC)
     signer, claims = signers.make(now, 1, SignerRules()), _claims(now)
     click.echo("Starting OpenBao ...", err=True)
@@ -33,9 +33,11 @@ def run(options: Options) -> None:
     print_header("Access tokens (ES256), one thread")
     print_row(by_vault)
     signed, issued = _local(signer, claims, options.seconds)
-    print_row(signed, by_vault)
-    print_row(issued, by_vault)
+    print_row(signed)
+    print_row(issued)
     print_row(_verified(signer, claims, now, options.seconds))
+    # By the clock: what the key service spends on a signature is not this process's CPU time.
+    click.echo(f"In the process {signed.per_s / by_vault.per_s:.1f} times as many as in Vault.")
     verdict = "reached" if signed.per_cpu_s >= GOAL_PER_CPU_S else "missed"
     click.echo(f"Goal {GOAL_PER_CPU_S:,} local signatures/s/core: {verdict}.")
 
