@@ -149,9 +149,10 @@ def match(*, faces: int, irises: int, fingers: int, people: int) -> None:
     help="Of the peer that has no event loop.",
 )
 def keys(*, parts: tuple[str, ...], seconds: float, in_flight: int, threads: int) -> None:
-    """What keys cost: calls of Vault beside hvac's.
+    """What keys, tokens and the audit log cost.
 
-    PART: vault. All of them if none is named. A server is started for the time of the measurement.
+    PART: vault (calls beside hvac's), tokens, audit. All of them if none is named. The servers
+    that a part needs are started for the time of the measurement.
     """
     from services.bench import keys as measured
 
