@@ -82,12 +82,12 @@ def verify(token: str, trust: Trust, now: datetime, *, leeway_s: float = LEEWAY_
         raise _refused("TOKEN_AUDIENCE_REFUSED", "It is meant for somebody else.")
     expires_at = _check_times(claims, now.timestamp(), leeway_s)
     operator_id = _operator_id(claims, issuer)
-    token_id = claims.get("jti", "")
+    token_id = _text(claims, "jti")
     if token_id in trust.revoked_tokens:
         raise _refused("TOKEN_REVOKED", "It is revoked.")
     if _generation(claims) < trust.least_generations.get(operator_id, 0):
         raise _refused("OPERATOR_REVOKED", "What its operator may do was changed; log in again.")
-    return Operator(operator_id, _roles(claims, issuer), str(token_id), expires_at, claims)
+    return Operator(operator_id, _roles(claims, issuer), token_id, expires_at, claims)
 
 
 def _parsed(token: str) -> tuple[Jws, dict[str, Any]]:
