@@ -8,16 +8,32 @@ import hvac
 import requests
 from hvac import Client, exceptions
 from hvac.exceptions import VaultError
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 __all__ = ["Client", "VaultError", "connect", "names", "patch", "read", "write"]
 
 TIMEOUT_S = 30
+# A server that limits its callers did nothing yet: comparing a whole layout meets the limits that
+# the layout sets.
+_LIMITED = Retry(
+    total=6,
+    connect=0,
+    read=0,
+    redirect=0,
+    status_forcelist=(429,),
+    allowed_methods=("GET", "LIST", "POST", "PUT", "PATCH", "DELETE"),
+    backoff_factor=0.2,
+    raise_on_status=False,
+)
 
 
 def connect(address: str, token: str = "") -> hvac.Client:
     """Return a client. Proxies and tokens of the environment are ignored on purpose."""
     session = requests.Session()
     session.trust_env = False
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=_LIMITED))
     client = hvac.Client(url=address, timeout=TIMEOUT_S, session=session)
     client.token = token
     return client

@@ -38,7 +38,7 @@ from vault.bootstrap import layout
 
 pytestmark = pytest.mark.integration
 
-WARM_START_S = 10.0
+WARM_START_S = 30.0
 DEBIAN_POSTGRES = Path("/usr/lib/postgresql/15/bin")
 
 NOBODY = 65534

@@ -107,7 +107,7 @@ async def test_envoy_finds_its_configuration_valid(mesh: Supervisor) -> None:
     ("method", "path", "body", "status", "reason"),
     [
         ("GET", "/nothing-here", b"", 404, "PATH_UNKNOWN"),
-        ("GET", "/v1/audit/records", b"", 401, "TOKEN_REFUSED"),
+        ("GET", "/v1/audit/records", b"", 401, "TOKEN_MISSING"),
         ("GET", "/v1/audit/records?bogus=1", b"", 400, "REQUEST_MALFORMED"),
         ("POST", "/v1/access/token", b"{}", 503, "UPSTREAM_UNAVAILABLE"),
         ("POST", "/idauthentication/v1/auth/l/p/k", b"x" * 1_100_000, 413, "REQUEST_TOO_LARGE"),
