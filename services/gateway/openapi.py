@@ -74,9 +74,12 @@ def document(files: Sequence[FileDescriptor]) -> dict[str, Any]:
     schemas = Schemas()
     paths: dict[str, dict[str, Any]] = {}
     for method in _methods(files):
-        for verb, template, body in _rules(method):
+        for number, (verb, template, body) in enumerate(_rules(method)):
             path = _PATH_FIELD.sub(r"{\1}", template)
-            paths.setdefault(path, {})[verb] = _operation(method, template, body, schemas)
+            operation = _operation(method, template, body, schemas)
+            if number:
+                operation["operationId"] += f".{number + 1}"
+            paths.setdefault(path, {})[verb] = operation
     mosip = json.loads(
         resources.files(__package__).joinpath("mosip_paths.json").read_text(encoding="utf-8")
     )

@@ -30,6 +30,8 @@ def _as_before() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     configured = structlog.get_config()
+    # Meshes that ran earlier in this process have set their own level.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
     yield
     root.handlers, logging.raiseExceptions = handlers, True
     root.setLevel(level)
