@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from idmesh.access.v1 import access_service_pb2, access_service_pb2_grpc
 
@@ -73,6 +74,9 @@ async def build(config: Config, *, telemetry: Telemetry) -> AsyncIterator[Servic
                 [
                     *(member.column(each) for each in holdings.COLUMNS),
                     holdings.CertifiedSigners(member.database, trust.renew),
+                    holdings.SigningVersions(
+                        member.database, timedelta(seconds=config.signer_overlap_s)
+                    ),
                 ]
             )
             yield Built(name=NAME, server=member.server, background=member.background)

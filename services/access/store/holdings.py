@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from datetime import timedelta
 
 from services.access.store.records import QUERIES
 from services.common.postgres import Database
@@ -11,6 +12,8 @@ from services.common.rotation import Column, Form, Remedy, VersionUse
 from services.common.rotation.holdings import Lot, Progress
 
 _SECRETS, _FACTORS = "core/transit/operator", "core/transit/operator-factor"
+# Of a process that chose the version just before the next one came into use.
+_IN_FLIGHT = timedelta(seconds=5)
 
 COLUMNS = (
     Column(
@@ -65,4 +68,37 @@ class CertifiedSigners:
     ) -> Lot:
         """Let the newest version certify from now on; what older ones did ends by itself."""
         await self.renew_signer()
+        return Lot()
+
+
+@dataclass(frozen=True)
+class SigningVersions:
+    """Versions of the certifying key that tokens are signed with while no signer is in use.
+
+    We ourselves need them, nobody outside: also a key that is known to be stolen is used until
+    verifiers know the next version, or no token could be issued.
+
+    Args:
+        overlap: between a version's publication and its first signature.
+    """
+
+    database: Database
+    overlap: timedelta
+    key: str = CertifiedSigners.key
+    name: str = "certifying_key.version"
+    remedy: Remedy = Remedy.EXPIRES
+
+    async def versions(self) -> list[VersionUse]:
+        """Return the newest version that was seen, and those before until it is in use."""
+        return [
+            VersionUse(row["version"], 1, needed_until=row["until"])
+            for row in await self.database.fetch(
+                QUERIES["certifying_use"], self.overlap + _IN_FLIGHT
+            )
+        ]
+
+    async def renew(
+        self, target: int, *, limit: int, without: Collection[object], progress: Progress
+    ) -> Lot:
+        """Do nothing: the next version comes into use by itself."""
         return Lot()

@@ -163,6 +163,14 @@ values ($1, $2, $3, $4, $5, $6)
 select certified_by, count(*) as items, min(usable_from) as oldest_at, max(verifies_until) as until
 from token_signer where verifies_until > now() group by certified_by order by certified_by
 
+-- name: certifying_use
+select version, next_at + $1::interval as until
+from (
+    select version, lead(seen_at) over (order by version) as next_at from certifying_key
+) as seen
+where next_at is null or next_at + $1::interval > now()
+order by version
+
 -- name: revoked_tokens
 select token_id from revoked_token where expires_at > $1
 

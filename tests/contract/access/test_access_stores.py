@@ -22,6 +22,7 @@ from services.access.ports import (
     Tokens,
     TrustStore,
 )
+from services.access.store.holdings import SigningVersions
 from services.access.store.logins import StoredAttempts, StoredLogins
 from services.access.store.operators import StoredOperators
 from services.access.store.tokens import StoredTokens, StoredTrust
@@ -254,3 +255,26 @@ async def test_verifiers_are_told_of_signers_and_revocations(stores: Stores) -> 
     after = LATER + timedelta(minutes=2)
     await stores.trust.forget_old(after, attempts_before=after, sources_before=after)
     assert list((await stores.trust.rows(after)).signers) == []
+
+
+@pytest.mark.postgres
+async def test_an_old_certifying_version_is_needed_until_the_next_may_sign(
+    make_database: Callable[[str], Awaitable[Database]],
+) -> None:
+    database = await make_database("access")
+    overlap, now = timedelta(seconds=90), datetime.now(UTC)
+    trust, held = StoredTrust(database), SigningVersions(database, overlap)
+    assert await held.versions() == []
+    await trust.see_certifying_key(1, now)
+    # The newest is needed, for as long as none follows.
+    assert [(use.version, use.needed_until) for use in await held.versions()] == [(1, None)]
+    await trust.see_certifying_key(2, now - timedelta(seconds=120))
+    assert [use.version for use in await held.versions()] == [2]
+    await trust.see_certifying_key(3, now - timedelta(seconds=60))
+    old, newest = await held.versions()
+    assert (old.version, newest.version, newest.needed_until) == (2, 3, None)
+    assert old.needed_until is not None
+    assert now + timedelta(seconds=30) <= old.needed_until < now + timedelta(seconds=60)
+    # A process that learns of the third before the second was in use still signs with the first.
+    await database.execute("update certifying_key set seen_at = $1 where version = 2", now)
+    assert [use.version for use in await held.versions()] == [1, 2, 3]
