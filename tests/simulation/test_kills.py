@@ -109,12 +109,19 @@ async def in_the_field(mesh: WholeMesh, rng: random.Random) -> AsyncIterator[Fie
 
 
 def queue_of(rng: random.Random) -> list[Applying]:
-    """Distinct people, and some who come again at once under another name."""
+    """Distinct people, and some who come again at once under another name, each once.
+
+    Who came a third time would wait, as it has to be, until the second is adjudicated.
+    """
     people = [make_person(number, population=77) for number in range(PEOPLE)]
     queue = [Applying(person, person) for person in people]
+    twice: list[object] = []
     for number in range(ALIASES):
         place = rng.randrange(len(queue) // 4, len(queue))
+        while queue[place].body in twice:
+            place = rng.randrange(len(queue) // 4, len(queue))
         alias = make_person(10_000_000 + number, population=77)
+        twice.append(queue[place].body)
         queue.insert(place + 1, Applying(alias, queue[place].body))
     return queue
 
