@@ -70,7 +70,7 @@ inline constexpr float kGateLlr = 2.5F;
 // loses at most: 1 of 3,986 among 8,000 generated people with the usual bad captures, each at its
 // own positions; of 95 % confidence (`idmesh bench accuracy --people`).
 inline constexpr float kCascadeLoss = 0.0012F;
-// By one or two fingers alone: 13 of 2,116 prints of the harder extractor at an FMR of 0.1 %, the
+// By one or two fingers alone: 14 of 2,116 prints of the harder extractor at an FMR of 0.1 %, the
 // most lenient that is measured, of the same confidence (docs/MATCHING_FINGERS.md).
 inline constexpr float kCascadeLossOfFew = 0.011F;
 // Which of the two holds for this probe.
